@@ -1,8 +1,5 @@
 //! One running instance of a service.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;

@@ -1,8 +1,5 @@
 //! The JSON of an instance: Kratos's field names, and the builder's checks on the way in.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use serde::ser::SerializeStruct;

@@ -88,3 +88,49 @@ impl Future for Stopped {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn stopping_is_idempotent_and_seen_by_every_clone() {
+        let handle = StopHandle::new();
+        let clone = handle.clone();
+        assert!(!clone.is_stopped());
+        handle.stop();
+        handle.stop();
+        assert!(clone.is_stopped());
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_the_stop() {
+        let handle = StopHandle::new();
+        let waiting = [handle.stopped(), handle.stopped()]
+            .map(|stopped| std::thread::spawn(move || block_on(stopped)));
+        handle.stop();
+        for thread in waiting {
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn it_may_be_polled_again_after_it_was_ready() {
+        let handle = StopHandle::new();
+        let mut stopped = handle.stopped();
+        assert!((&mut stopped).now_or_never().is_none());
+        handle.stop();
+        assert!((&mut stopped).now_or_never().is_some());
+        assert!((&mut stopped).now_or_never().is_some());
+    }
+
+    /// Runs a future on this thread.
+    fn block_on(future: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future);
+    }
+}
