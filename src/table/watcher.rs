@@ -50,6 +50,21 @@ impl ServiceWatcher {
         &self.lease.cell.name
     }
 
+    /// [`Watcher::next`], without a box for the future.
+    pub async fn next(&mut self) -> Result<Instances, WatchError> {
+        poll_fn(|cx| self.poll_change(cx)).await
+    }
+
+    /// [`Watcher::stop`].
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// [`Watcher::stop_handle`].
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
     /// The one way forward, of `next` and of the stream.
     fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Result<Instances, WatchError>> {
         loop {
@@ -101,11 +116,11 @@ impl ServiceWatcher {
 
 impl Watcher for ServiceWatcher {
     fn next(&mut self) -> BoxFuture<'_, Result<Instances, WatchError>> {
-        Box::pin(poll_fn(|cx| self.poll_change(cx)))
+        Box::pin(self.next())
     }
 
     fn stop_handle(&self) -> StopHandle {
-        self.stop.clone()
+        self.stop_handle()
     }
 }
 

@@ -83,7 +83,7 @@ fn authority(text: &str) -> Result<&str, EndpointError> {
             endpoint: shown(text),
         });
     }
-    if authority.is_empty() {
+    if authority.is_empty() || authority.starts_with(':') {
         return Err(EndpointError::MissingHost {
             endpoint: shown(text),
         });
@@ -135,11 +135,6 @@ fn split_port<'a>(text: &str, authority: &'a str) -> Result<(&'a str, u16), Endp
 }
 
 fn canonical_host(text: &str, host: &str) -> Result<String, EndpointError> {
-    if host.is_empty() {
-        return Err(EndpointError::MissingHost {
-            endpoint: shown(text),
-        });
-    }
     match Host::parse(host) {
         Ok(host) => Ok(host.to_string()),
         Err(error) => Err(unparsable(text, format!("host `{host}`: {error}"))),

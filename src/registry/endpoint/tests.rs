@@ -140,13 +140,7 @@ fn a_missing_host_is_refused() {
         "http:///h:80",
         "grpc://?a",
     ] {
-        let refusal = refusal(text);
-        let missing = matches!(refusal, EndpointError::MissingHost { .. });
-        // `Url` sees this one first for the schemes that it knows.
-        assert!(
-            missing || refusal.to_string().contains("empty host"),
-            "{text}: {refusal}"
-        );
+        assert!(matches!(refusal(text), EndpointError::MissingHost { .. }), "{text}");
     }
 }
 
