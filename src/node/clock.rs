@@ -1,0 +1,42 @@
+//! The driver's clock: the one place where the node reads the time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::gossip::{Instant, Now};
+
+/// Monotonic time since the node's start, with the Unix time beside it.
+///
+/// Monotonic time is tokio's, so that a runtime in virtual time (`start_paused`) moves the whole
+/// node. Unix time is the operating system's at every reading: it may jump, and the engine knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    origin: tokio::time::Instant,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self {
+            origin: tokio::time::Instant::now(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            instant: Instant::from_origin(self.origin.elapsed()),
+            unix_ms: unix_ms(),
+        }
+    }
+
+    /// The moment on tokio's clock at which the engine's `instant` is reached.
+    pub(super) fn at(&self, instant: Instant) -> tokio::time::Instant {
+        self.origin + instant.since_origin()
+    }
+}
+
+/// Milliseconds since the Unix epoch; 0 for a clock that stands before it.
+fn unix_ms() -> u64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}

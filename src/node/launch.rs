@@ -1,0 +1,127 @@
+//! From settings to a running driver and the handle to it.
+
+use std::sync::Arc;
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::builder::Settings;
+use super::clock::Clock;
+use super::commands::COMMAND_CAPACITY;
+use super::driver::{Channels, Driver, Life};
+use super::error::StartError;
+use super::handle::{Inner, Node};
+use super::seeds::Resolver;
+use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
+use super::stats::Published;
+use super::{TARGET, advertise};
+use crate::gossip::{Config, Engine, Entropy};
+
+/// Lookups of seed names that may block a thread at the same time; others wait for one of these.
+const LOOKUP_THREADS: usize = 16;
+
+pub(super) async fn on_current_runtime(settings: Settings) -> Result<Node, StartError> {
+    let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+    let (node, driver) = assemble(settings, runtime.clone()).await?;
+    runtime.spawn(driver.run());
+    Ok(node)
+}
+
+/// Everything is made on the node's own thread, where its runtime is: the caller needs none.
+pub(super) async fn on_own_thread(settings: Settings) -> Result<Node, StartError> {
+    let (started, node) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("tidings".to_owned())
+        .spawn(move || live(settings, started))
+        .map_err(StartError::Thread)?;
+    node.await.map_err(|_| StartError::ThreadEnded)?
+}
+
+/// The node's whole life, on its own thread.
+fn live(settings: Settings, started: oneshot::Sender<Result<Node, StartError>>) {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUP_THREADS)
+        .thread_name("tidings")
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(started.send(Err(StartError::Thread(error)))),
+    };
+    runtime.block_on(async {
+        match assemble(settings, Handle::current()).await {
+            // If nobody waits any more, the handle is dropped here, and the driver with it.
+            Ok((node, driver)) => {
+                if started.send(Ok(node)).is_ok() {
+                    driver.run().await;
+                }
+            }
+            Err(error) => drop(started.send(Err(error))),
+        }
+    });
+    // A lookup that hangs in the system's resolver must not hold the thread.
+    runtime.shutdown_background();
+}
+
+async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver), StartError> {
+    let Settings {
+        cluster,
+        bind,
+        advertise,
+        seeds,
+        event_capacity,
+    } = settings;
+    let socket = Socket::bind(bind)?;
+    let local_addr = socket.local_addr();
+    let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
+    tracing::info!(
+        target: TARGET, event = "started", node = %advertised_addr, bound = %local_addr, cluster,
+        seeds = seeds.len(), receive_buffer_asked = RECEIVE_BUFFER_BYTES,
+        receive_buffer_granted = socket.granted_bytes(), "node started"
+    );
+
+    let clock = Clock::start();
+    let mut config = Config::lan(cluster, advertised_addr);
+    config.bind = local_addr;
+    let engine = Engine::new(config, entropy()?, clock.now())?;
+    let directory = engine.directory().clone();
+    let published = Arc::new(Published::new());
+    let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
+    let (abort, aborted) = watch::channel(false);
+    let (life_told, life) = watch::channel(Life::Running);
+    let (events, _) = broadcast::channel(event_capacity);
+
+    let inner = Inner {
+        commands,
+        abort,
+        life,
+        events: events.downgrade(),
+        published: Arc::clone(&published),
+        directory,
+        runtime,
+        local_addr,
+        advertised_addr,
+    };
+    let channels = Channels {
+        commands: commands_taken,
+        abort: aborted,
+        events,
+        published,
+        life: life_told,
+    };
+    let resolver = Resolver::new(seeds);
+    let driver = Driver::new(engine, socket, clock, advertised_addr, resolver, channels);
+    Ok((Node::new(inner), driver))
+}
+
+fn entropy() -> Result<Entropy, StartError> {
+    let failed = |error: rand::rngs::SysError| StartError::Entropy {
+        reason: error.to_string(),
+    };
+    let (mut session, mut seed) = ([0; 16], [0; 32]);
+    SysRng.try_fill_bytes(&mut session).map_err(failed)?;
+    SysRng.try_fill_bytes(&mut seed).map_err(failed)?;
+    Ok(Entropy { session, seed })
+}

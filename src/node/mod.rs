@@ -1,0 +1,58 @@
+//! The tokio driver: a running [`Node`] on one UDP socket.
+//!
+//! The [engine](crate::gossip::Engine) decides everything and does nothing: it takes datagrams and the
+//! time, and gives datagrams and events. This room gives it a socket, a clock and a thread, and
+//! gives its users a handle.
+//!
+//! One task owns the engine and the socket; nothing else touches either. Handles send it commands over
+//! a bounded queue and read what it publishes; readers never wait for it.
+//!
+//! # What this room promises
+//!
+//! - **The node lives on its own thread**, unless [`on_current_runtime`](NodeBuilder::on_current_runtime)
+//!   says otherwise. A user's blocked runtime does not make the cluster believe that the process is
+//!   dead; whether the *service* is stuck is for health checks to say.
+//! - **Before any timer fires, the socket is drained.** A process that was paused hears what its
+//!   peers said in the meantime before it blames anybody.
+//! - **No error of a send or a receive ends the task.** Each is counted and, at a bounded rate, logged.
+//! - **Starting needs no peer, and no name that resolves.** Seeds are looked up beside the loop, again and
+//!   again; slow DNS delays nobody.
+//! - **A register can be read** in the local table when it returns.
+//! - **When the node ends, for whatever reason, everybody is told**: calls answer `Closed`, watchers end,
+//!   event streams end. The port is free when [`Node::stopped`] returns.
+//! - **The task never keeps the handle alive**: dropping the last [`Node`] leaves, in the background.
+//!
+//! # What it writes to the log
+//!
+//! The `tracing` target is `tidings::node`. At `info` there is one line for each membership or service
+//! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
+//! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
+//! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
+//! rate-limited and say in `held_back` how many were left out.
+
+mod advertise;
+mod builder;
+mod clock;
+mod commands;
+mod driver;
+mod error;
+mod events;
+mod handle;
+mod launch;
+mod limiter;
+mod report;
+mod seeds;
+mod socket;
+mod stats;
+mod wait;
+
+pub use builder::{DEFAULT_BIND, NodeBuilder};
+pub use error::{ShutdownError, StartError};
+pub use events::{EVENT_CAPACITY, Events, EventsError};
+pub use handle::Node;
+pub use seeds::SEED_ADDRESSES_MAX;
+pub use socket::RECEIVE_BUFFER_BYTES;
+pub use stats::{NodeStats, SocketStats};
+
+/// The log target of this room.
+const TARGET: &str = "tidings::node";

@@ -1,0 +1,71 @@
+//! What the driver shows of itself to its handles.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::gossip::{Member, Stats};
+
+/// A node's counters since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// What the engine counts: datagrams, what was dropped and why, how much it holds.
+    pub gossip: Stats,
+    /// What the socket met with.
+    pub socket: SocketStats,
+}
+
+/// What the operating system said. (Datagrams and bytes are counted by the engine.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketStats {
+    /// Receives that the operating system answered with an error, such as somebody's "port
+    /// unreachable". The node goes on.
+    pub receive_errors: u64,
+    /// Sends that the operating system refused: no route, no permission. The datagram is dropped,
+    /// as the network might have dropped it, and the node goes on.
+    pub send_errors: u64,
+    /// Times that the send buffer was full. The datagram waits.
+    pub send_blocked: u64,
+    /// The receive buffer that the operating system granted, in bytes (Linux counts double).
+    pub receive_buffer_bytes: u64,
+}
+
+/// The driver writes it once a turn, the handles read it. Held for a copy and never longer.
+#[derive(Debug)]
+pub(super) struct Published(Mutex<Snapshot>);
+
+#[derive(Clone, Debug)]
+struct Snapshot {
+    stats: NodeStats,
+    members: Arc<[Member]>,
+}
+
+impl Published {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Snapshot {
+            stats: NodeStats::default(),
+            members: Arc::default(),
+        }))
+    }
+
+    pub(super) fn set_stats(&self, stats: NodeStats) {
+        self.lock().stats = stats;
+    }
+
+    pub(super) fn set_members(&self, members: Vec<Member>) {
+        self.lock().members = members.into();
+    }
+
+    pub(super) fn stats(&self) -> NodeStats {
+        self.lock().stats
+    }
+
+    pub(super) fn members(&self) -> Arc<[Member]> {
+        Arc::clone(&self.lock().members)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+        // Every write is a whole assignment: there is no half-written state to fear.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
