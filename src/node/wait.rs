@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::registry::{Instances, WaitError,};
+use crate::registry::{Instances, WaitError};
 use crate::table::Directory;
 
 /// Waits until `service` has at least `wanted` instances; runs where there is a clock.
