@@ -26,9 +26,21 @@
 //! - What was published before [`Directory::close`] is seen by every watcher before it sees the end.
 
 mod directory;
+mod event;
+mod fingerprint;
 mod handle;
+mod instant;
+mod record;
+mod replica;
+mod visible;
 mod watcher;
 
 pub use directory::Directory;
+pub use event::Event;
+pub(crate) use fingerprint::ItemHasher;
+pub use fingerprint::{BUCKETS, Fingerprint, ItemHash};
 pub use handle::{InstancesRef, ServiceHandle};
+pub use instant::Instant;
+pub use record::{LEAVING, Owner, Record};
+pub use replica::{Applied, Bound, Limits, Replica};
 pub use watcher::ServiceWatcher;

@@ -1,0 +1,292 @@
+use std::{net::SocketAddr, time::Duration};
+
+use crate::table::Limits;
+
+/// The least value of [`Config::max_datagram`], and its default: what every IPv6 path carries
+/// (RFC 8200, section 5: 1,280 bytes) less 40 + 8 bytes of headers and 32 for a tunnel around it.
+pub const MIN_DATAGRAM_BYTES: usize = 1_200;
+/// The most: what a UDP datagram over IPv4 can hold.
+pub const MAX_DATAGRAM_BYTES: usize = 65_507;
+
+/// How an engine behaves. [`Config::lan`] gives the values that the field docs name as defaults.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The cluster's name. A node of another cluster is not heard. Not a secret.
+    pub cluster: String,
+    /// The address at which peers reach this node.
+    pub advertise: SocketAddr,
+    /// The address that the driver's socket is bound to. Where it is not the advertised one, every
+    /// packet of the membership says which one is.
+    pub bind: SocketAddr,
+    /// The largest datagram that is sent or accepted, in bytes; the same on every node. Default
+    /// 1,200, because tunnels and overlays are common, and members that are visible with services
+    /// that are not would be the worst of failures. Range 1,200 to 65,507.
+    pub max_datagram: usize,
+    /// How often one member is probed. Default 1 s, memberlist's LAN value.
+    pub probe_period: Duration,
+    /// How long a probed member has to answer before others are asked to try. Default 500 ms,
+    /// memberlist's LAN value.
+    pub probe_timeout: Duration,
+    /// How many others are asked. Default 3, as in memberlist and in SWIM (section 4.1, `k`).
+    pub indirect_probes: u8,
+    /// How many members get each push of news. Default 3.
+    pub fanout: u8,
+    /// A suspected member has this times `max(1, log10 N)` probe periods to refute. Default 4,
+    /// memberlist's LAN value.
+    pub suspicion_multiplier: u8,
+    /// Each piece of news is sent this times `ceil(log10(N + 1))` times by each node. Default 4,
+    /// memberlist's LAN value.
+    pub retransmit_multiplier: u8,
+    /// The gaps before the pushes of a burst. Default 0, 2, 8 and 32 ms.
+    pub burst_gaps: [Duration; 4],
+    /// The gap between the rounds that follow a burst. Default 200 ms, memberlist's LAN value.
+    pub gossip_interval: Duration,
+    /// How many datagrams of news may leave in a second, on average. Default 200.
+    pub news_rate: u32,
+    /// How many may leave at once. Default 64.
+    pub news_burst: u32,
+    /// How many pages of the table may be sent to others in a second, on average. Default 4,000.
+    pub page_rate: u32,
+    /// How many pages may leave at once. Default 1,024.
+    pub page_burst: u32,
+    /// How long a difference to a peer may last before it is looked into: what is just spreading
+    /// needs no repair. Default 60 ms and as much again in jitter.
+    pub sync_delay: Duration,
+    /// The least time between two reconciliations. Default 1 s; doubles to
+    /// [`sync_interval_max`](Self::sync_interval_max) while nothing comes of it.
+    pub sync_interval: Duration,
+    /// The most time between two reconciliations. Default 10 s.
+    pub sync_interval_max: Duration,
+    /// When a request to a peer is repeated. Default 250 ms, above the round trip of most WANs.
+    pub request_timeout: Duration,
+    /// How long a member that is down is remembered, so that stale news of it stays stale. Default
+    /// 10 minutes.
+    pub remember_down: Duration,
+    /// The first pause between two tries to reach a seed. Default 100 ms; doubles, with jitter, to
+    /// [`seed_retry_max`](Self::seed_retry_max).
+    pub seed_retry: Duration,
+    /// The longest pause between two tries to reach a seed. Default 30 s.
+    pub seed_retry_max: Duration,
+    /// The pause between two calls to peers that were lost. Default 1 s.
+    pub contact_interval: Duration,
+    /// How long a lost peer is called at that pace; after that ever more slowly. Default 10 min.
+    pub contact_eagerly_for: Duration,
+    /// Members that are known at a time, dead ones included. Default 10,000. At the bound a
+    /// stranger is not let in; nobody is put out for one.
+    pub max_members: usize,
+    /// The bounds of the table.
+    pub table: Limits,
+}
+
+impl Config {
+    /// The defaults, for hosts that reach each other within some milliseconds.
+    pub fn lan(cluster: impl Into<String>, advertise: SocketAddr) -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            cluster: cluster.into(),
+            advertise,
+            bind: advertise,
+            max_datagram: MIN_DATAGRAM_BYTES,
+            probe_period: ms(1_000),
+            probe_timeout: ms(500),
+            indirect_probes: 3,
+            fanout: 3,
+            suspicion_multiplier: 4,
+            retransmit_multiplier: 4,
+            burst_gaps: [ms(0), ms(2), ms(8), ms(32)],
+            gossip_interval: ms(200),
+            news_rate: 200,
+            news_burst: 64,
+            page_rate: 4_000,
+            page_burst: 1_024,
+            sync_delay: ms(60),
+            sync_interval: ms(1_000),
+            sync_interval_max: ms(10_000),
+            request_timeout: ms(250),
+            remember_down: ms(600_000),
+            seed_retry: ms(100),
+            seed_retry_max: ms(30_000),
+            contact_interval: ms(1_000),
+            contact_eagerly_for: ms(600_000),
+            max_members: 10_000,
+            table: Limits::default(),
+        }
+    }
+
+    /// How often each node sends a piece of news in a cluster of `n`: memberlist's
+    /// `RetransmitLimit`. foca's own count stays low in small clusters (4 at N=10).
+    pub fn copies(&self, n: usize) -> u8 {
+        let digits = u8::try_from(ceil_log10(n + 1).max(1)).unwrap_or(u8::MAX);
+        self.retransmit_multiplier.saturating_mul(digits).max(1)
+    }
+
+    /// How long a suspected member of a cluster of `n` has to refute: memberlist's
+    /// `SuspicionTimeout`.
+    pub fn suspicion_timeout(&self, n: usize) -> Duration {
+        #[allow(clippy::cast_precision_loss)] // a cluster's size is far below 2^52
+        let scale = (n.max(1) as f64).log10().max(1.0);
+        self.probe_period
+            .mul_f64(f64::from(self.suspicion_multiplier) * scale)
+    }
+
+    /// Finds the first field that is out of its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let refuse = |field, value: String, mend| Err(ConfigError { field, value, mend });
+        if self.cluster.is_empty() || self.cluster.len() > 255 {
+            return refuse(
+                "cluster",
+                format!("{:?}", self.cluster),
+                "a name of 1 to 255 bytes",
+            );
+        }
+        let advertise = self.advertise;
+        if advertise.port() == 0 || advertise.ip().is_unspecified() || advertise.ip().is_multicast()
+        {
+            let mend = "the address and port at which peers reach this node";
+            return refuse("advertise", advertise.to_string(), mend);
+        }
+        if !(MIN_DATAGRAM_BYTES..=MAX_DATAGRAM_BYTES).contains(&self.max_datagram) {
+            return refuse(
+                "max_datagram",
+                self.max_datagram.to_string(),
+                "1200 to 65507 bytes",
+            );
+        }
+        if self.probe_timeout.is_zero() || self.probe_timeout >= self.probe_period {
+            let value = format!("{:?} of {:?}", self.probe_timeout, self.probe_period);
+            return refuse(
+                "probe_timeout",
+                value,
+                "more than zero and less than probe_period",
+            );
+        }
+        for (field, value) in [
+            ("indirect_probes", self.indirect_probes.into()),
+            ("fanout", self.fanout.into()),
+            ("suspicion_multiplier", self.suspicion_multiplier.into()),
+            ("retransmit_multiplier", self.retransmit_multiplier.into()),
+            ("news_rate", self.news_rate),
+            ("news_burst", self.news_burst),
+            ("page_rate", self.page_rate),
+            ("page_burst", self.page_burst),
+        ] {
+            if value == 0 {
+                return refuse(field, "0".into(), "at least 1");
+            }
+        }
+        for (field, value) in [
+            ("gossip_interval", self.gossip_interval),
+            ("sync_interval", self.sync_interval),
+            ("request_timeout", self.request_timeout),
+            ("seed_retry", self.seed_retry),
+            ("contact_interval", self.contact_interval),
+        ] {
+            if value < Duration::from_millis(1) {
+                return refuse(field, format!("{value:?}"), "at least 1 ms");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The least `k` with `10^k >= n`.
+fn ceil_log10(n: usize) -> u32 {
+    let mut power = 1_usize;
+    let mut digits = 0;
+    while power < n {
+        power = power.saturating_mul(10);
+        digits += 1;
+    }
+    digits
+}
+
+/// A field of the configuration is out of its range. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}, and has to be {mend}")]
+pub struct ConfigError {
+    /// The field's name.
+    pub field: &'static str,
+    /// What it was.
+    pub value: String,
+    /// What it may be.
+    pub mend: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::lan("shop", "127.0.0.1:7946".parse().unwrap())
+    }
+
+    #[test]
+    fn copies_follow_memberlists_formula() {
+        let copies = |n| config().copies(n);
+        assert_eq!([copies(1), copies(9), copies(10), copies(32)], [4, 4, 8, 8]);
+        assert_eq!(
+            [copies(99), copies(100), copies(999), copies(1_000)],
+            [8, 12, 12, 16]
+        );
+    }
+
+    #[test]
+    fn suspicion_grows_with_the_logarithm_of_the_cluster() {
+        let timeout = |n| config().suspicion_timeout(n);
+        assert_eq!(timeout(1), Duration::from_secs(4));
+        assert_eq!(timeout(10), Duration::from_secs(4));
+        assert_eq!(timeout(100), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn a_field_out_of_range_is_named_with_value_and_mend() {
+        assert_eq!(config().validate(), Ok(()));
+        let error = Config {
+            max_datagram: 100,
+            ..config()
+        }
+        .validate()
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "max_datagram is 100, and has to be 1200 to 65507 bytes"
+        );
+        let error = Config {
+            cluster: String::new(),
+            ..config()
+        }
+        .validate()
+        .unwrap_err();
+        assert_eq!(error.field, "cluster");
+        let advertise = "0.0.0.0:7946".parse().unwrap();
+        assert_eq!(
+            Config {
+                advertise,
+                ..config()
+            }
+            .validate()
+            .unwrap_err()
+            .field,
+            "advertise"
+        );
+        let probe_timeout = Duration::from_secs(1);
+        let error = Config {
+            probe_timeout,
+            ..config()
+        }
+        .validate()
+        .unwrap_err();
+        assert_eq!(error.field, "probe_timeout");
+        assert_eq!(
+            Config {
+                fanout: 0,
+                ..config()
+            }
+            .validate()
+            .unwrap_err()
+            .field,
+            "fanout"
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The addresses that this node keeps calling.
+//!
+//! A seed that is not a member, and a member that failed: a few of them are called at a time, at
+//! most a second apart for ten minutes, then ever more slowly, for ever, also when nobody is left
+//! alive. That is how a joiner joins, and how two halves of a split find each other again. One that
+//! has said goodbye is not called, unless it is a seed: a new process may start there.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use super::Instant;
+
+/// How many addresses are called at a time.
+const AT_A_TIME: usize = 3;
+/// How many addresses are kept. At the bound the lost member that was lost first makes room; a
+/// seed never does.
+const MOST: usize = 4_096;
+/// How many hellos may be unanswered; each has a token by which its answer is known.
+const MOST_TOKENS: usize = 1_024;
+/// How long an answer is waited for.
+const TOKEN_FOR: Duration = Duration::from_secs(10);
+/// The longest pause between two calls to one address.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+#[derive(Debug)]
+struct Contact {
+    is_seed: bool,
+    since: Instant,
+    next: Instant,
+    pause: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Contacts {
+    contacts: BTreeMap<SocketAddr, Contact>,
+    /// Addresses that turned out to be this node.
+    selves: Vec<SocketAddr>,
+    tokens: BTreeMap<u64, (SocketAddr, Instant)>,
+    eagerly_for: Duration,
+    interval: Duration,
+}
+
+impl Contacts {
+    pub(super) fn new(interval: Duration, eagerly_for: Duration) -> Self {
+        Self {
+            interval,
+            eagerly_for,
+            ..Self::default()
+        }
+    }
+
+    /// A seed's address, to be called at once.
+    pub(super) fn add_seed(&mut self, now: Instant, addr: SocketAddr) {
+        if self.selves.contains(&addr) {
+            return;
+        }
+        let pause = self.interval;
+        let fresh = Contact {
+            is_seed: true,
+            since: now,
+            next: now,
+            pause,
+        };
+        let contact = self.contacts.entry(addr).or_insert(fresh);
+        contact.is_seed = true;
+        contact.next = contact.next.min(now);
+    }
+
+    /// A member that failed.
+    pub(super) fn add_lost(&mut self, now: Instant, addr: SocketAddr) {
+        if self.contacts.len() >= MOST && !self.contacts.contains_key(&addr) {
+            let lost = self.contacts.iter().filter(|(_, contact)| !contact.is_seed);
+            let Some(oldest) = lost
+                .min_by_key(|(_, contact)| contact.since)
+                .map(|(a, _)| *a)
+            else {
+                return;
+            };
+            self.contacts.remove(&oldest);
+        }
+        let is_seed = self
+            .contacts
+            .get(&addr)
+            .is_some_and(|contact| contact.is_seed);
+        let next = now + self.interval;
+        self.contacts.insert(
+            addr,
+            Contact {
+                is_seed,
+                since: now,
+                next,
+                pause: self.interval,
+            },
+        );
+    }
+
+    /// Nobody is to be called at this address: it is a member, or it has left. Says whether it
+    /// was being called.
+    pub(super) fn remove(&mut self, addr: SocketAddr) -> bool {
+        self.contacts.remove(&addr).is_some()
+    }
+
+    /// The address is this node's own.
+    pub(super) fn is_self(&mut self, addr: SocketAddr) {
+        self.contacts.remove(&addr);
+        if self.selves.len() < MOST && !self.selves.contains(&addr) {
+            self.selves.push(addr);
+        }
+    }
+
+    pub(super) fn contains(&self, addr: SocketAddr) -> bool {
+        self.contacts.contains_key(&addr)
+    }
+
+    /// Somebody who was lost is back: all others are worth a call now.
+    pub(super) fn call_all_now(&mut self, now: Instant) {
+        for contact in self.contacts.values_mut() {
+            contact.next = now;
+        }
+    }
+
+    /// Whom to call now: those that have waited longest.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<SocketAddr> {
+        let mut due: Vec<_> = self
+            .contacts
+            .iter()
+            .filter(|(_, contact)| contact.next <= now)
+            .map(|(addr, contact)| (contact.next, *addr))
+            .collect();
+        due.sort_unstable();
+        due.truncate(AT_A_TIME);
+        for (_, addr) in &due {
+            let contact = self.contacts.get_mut(addr).expect("it was just listed");
+            if now - contact.since > self.eagerly_for {
+                contact.pause = (contact.pause * 2).min(LONGEST_PAUSE);
+            }
+            contact.next = now + contact.pause;
+        }
+        due.into_iter().map(|(_, addr)| addr).collect()
+    }
+
+    /// When somebody is to be called next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.contacts.values().map(|contact| contact.next).min()
+    }
+
+    /// Notes that a hello with this token went to `addr`.
+    pub(super) fn expect_answer(&mut self, now: Instant, token: u64, addr: SocketAddr) {
+        if self.tokens.len() >= MOST_TOKENS {
+            self.tokens.retain(|_, (_, until)| *until >= now);
+        }
+        if self.tokens.len() < MOST_TOKENS {
+            self.tokens.insert(token, (addr, now + TOKEN_FOR));
+        }
+    }
+
+    /// The address that the hello with this token went to, once.
+    pub(super) fn answered(&mut self, now: Instant, token: u64) -> Option<SocketAddr> {
+        let (addr, until) = self.tokens.remove(&token)?;
+        (until >= now).then_some(addr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn at(s: u64) -> Instant {
+        Instant::from_origin(Duration::from_secs(s))
+    }
+
+    fn contacts() -> Contacts {
+        Contacts::new(Duration::from_secs(1), Duration::from_secs(600))
+    }
+
+    #[test]
+    fn a_few_are_called_at_a_time_and_all_get_their_turn() {
+        let mut contacts = contacts();
+        for port in 1..=7 {
+            contacts.add_lost(at(0), addr(port));
+        }
+        let mut called = contacts.due(at(1));
+        assert_eq!(called.len(), 3);
+        called.extend(contacts.due(at(1)));
+        called.extend(contacts.due(at(1)));
+        called.sort_unstable();
+        assert_eq!(called, (1..=7).map(addr).collect::<Vec<_>>());
+        assert!(contacts.due(at(1)).is_empty());
+    }
+
+    #[test]
+    fn a_lost_member_is_called_for_ever_and_ever_more_slowly() {
+        let mut contacts = contacts();
+        contacts.add_lost(at(0), addr(1));
+        let mut calls = Vec::new();
+        for second in 0..7_200 {
+            calls.extend(contacts.due(at(second)).iter().map(|_| second));
+        }
+        assert_eq!(calls.iter().filter(|second| **second <= 600).count(), 600);
+        let late: Vec<_> = calls.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(late.last(), Some(&300));
+    }
+
+    #[test]
+    fn a_seed_is_never_put_out_for_a_lost_member() {
+        let mut contacts = contacts();
+        contacts.add_seed(at(0), addr(1));
+        for port in 2..6_000 {
+            contacts.add_lost(at(u64::from(port)), addr(port));
+        }
+        assert_eq!(contacts.contacts.len(), MOST);
+        assert!(contacts.contains(addr(1)) && contacts.contains(addr(5_999)));
+        assert!(!contacts.contains(addr(2)));
+    }
+
+    #[test]
+    fn an_address_that_is_this_node_is_not_called_again() {
+        let mut contacts = contacts();
+        contacts.add_seed(at(0), addr(1));
+        contacts.is_self(addr(1));
+        contacts.add_seed(at(1), addr(1));
+        assert!(contacts.due(at(2)).is_empty());
+    }
+
+    #[test]
+    fn an_answer_is_known_by_its_token_once() {
+        let mut contacts = contacts();
+        contacts.expect_answer(at(0), 5, addr(1));
+        assert_eq!(contacts.answered(at(1), 5), Some(addr(1)));
+        assert_eq!(contacts.answered(at(1), 5), None);
+        contacts.expect_answer(at(0), 6, addr(1));
+        assert_eq!(contacts.answered(at(11), 6), None);
+    }
+}

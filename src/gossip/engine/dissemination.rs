@@ -1,0 +1,236 @@
+//! Bursts and rounds: how news leaves.
+//!
+//! Something new is pushed to a few random members at once, and again after growing gaps; what is
+//! learned within a gap rides along with the next push. Most copies go out in the burst, which
+//! reaches everybody in milliseconds; the rest go in rounds 200 ms apart, so that an outage of 50 ms
+//! does not eat them all. The last push of a burst goes out even when nothing is left to say: it
+//! carries the fingerprint, and whoever missed something finds out now.
+//!
+//! Bounds: a budget of datagrams a second, and one burst at a time. When the budget is empty or the
+//! driver is late, the gaps stretch.
+
+use std::net::SocketAddr;
+
+use super::{Engine, TimerKey, standing::Life};
+use crate::{
+    gossip::{
+        Instant, Now,
+        stats::Cause,
+        wire::{
+            codec::encode,
+            message::{Item, News, RecordKey, kind},
+        },
+    },
+    registry::MAX_RECORD_BYTES,
+    table::Record,
+};
+
+/// Room for the number of items before them.
+const COUNT_BYTES: usize = 3;
+
+/// Where the present burst stands.
+#[derive(Debug, Default)]
+pub(super) struct Burst {
+    /// The next push, an index into the gaps; nothing while there is no burst.
+    stage: Option<usize>,
+    last_push: Option<Instant>,
+    /// How many more pushes foca's updates are worth.
+    membership_pushes: u8,
+    /// Whether foca gossips even when it has nothing to say: our identity itself is the news.
+    identity_is_news: bool,
+}
+
+impl Engine {
+    /// The share of the copies that a burst may use up: two thirds, rounded up.
+    fn burst_copies(&self) -> u8 {
+        u8::try_from((u16::from(self.copies) * 2).div_ceil(3)).expect("two thirds of a u8")
+    }
+
+    /// Begins a burst; or, in the midst of one, begins it again after the shortest gap.
+    pub(super) fn kindle(&mut self, now: Now) {
+        if self.members.active_len() == 0 {
+            return;
+        }
+        let at = match self.burst.last_push {
+            Some(last) => (last + self.config.burst_gaps[1]).max(now.instant),
+            None => now.instant,
+        };
+        self.burst.stage = Some(0);
+        self.timers.set_earlier(TimerKey::Burst, at);
+    }
+
+    /// The membership changed: foca has something to tell.
+    pub(super) fn kindle_membership(&mut self, now: Now) {
+        let pushes = self.burst_copies() / self.config.fanout.max(1);
+        self.burst.membership_pushes = pushes.max(1);
+        self.kindle(now);
+    }
+
+    /// Our identity is new: whatever we send tells of it, so we send.
+    pub(super) fn kindle_rebirth(&mut self, now: Now) {
+        self.burst.identity_is_news = true;
+        self.kindle_membership(now);
+    }
+
+    pub(super) fn burst_due(&mut self, now: Now) {
+        let Some(stage) = self.burst.stage else {
+            return;
+        };
+        if self.members.active_len() == 0 {
+            self.burst = Burst::default();
+            return;
+        }
+        if !self.news_budget.take(now.instant) {
+            let wait = self.news_budget.wait(now.instant);
+            self.timers.set(TimerKey::Burst, now.instant + wait);
+            return;
+        }
+        let mut said = self.push_membership(now);
+        said |= self.push_news(now, self.burst_copies());
+        self.burst.last_push = Some(now.instant);
+        let next = stage + 1;
+        if next < self.config.burst_gaps.len() {
+            self.burst.stage = Some(next);
+            self.timers
+                .set(TimerKey::Burst, now.instant + self.config.burst_gaps[next]);
+            return;
+        }
+        if !said {
+            self.push_fingerprint(now);
+        }
+        self.burst = Burst {
+            last_push: self.burst.last_push,
+            ..Burst::default()
+        };
+        self.schedule_round(now);
+    }
+
+    fn schedule_round(&mut self, now: Now) {
+        if self.news.len() > 0 {
+            self.timers
+                .set_earlier(TimerKey::Round, now.instant + self.config.gossip_interval);
+        }
+    }
+
+    /// A round after a burst. foca runs its own for its updates.
+    pub(super) fn round_due(&mut self, now: Now) {
+        if self.members.active_len() == 0 {
+            self.news.clear();
+            return;
+        }
+        if self.burst.stage.is_none() {
+            self.push_news(now, self.copies);
+        }
+        self.schedule_round(now);
+    }
+
+    fn push_membership(&mut self, now: Now) -> bool {
+        if self.burst.membership_pushes == 0 || self.life != Life::Running {
+            return false;
+        }
+        self.burst.membership_pushes -= 1;
+        if self.swim.updates_backlog() == 0 && !self.burst.identity_is_news {
+            return false;
+        }
+        if let Err(error) = self.swim.gossip(&mut self.effects) {
+            tracing::error!(target: "tidings::gossip", %error, "foca could not gossip");
+        }
+        self.run_effects(now);
+        true
+    }
+
+    /// Sends a packet of news to each of a few members, the least told first.
+    fn push_news(&mut self, now: Now, cap: u8) -> bool {
+        if !self.news.has_below(cap) {
+            return false;
+        }
+        for addr in self
+            .members
+            .choose(self.config.fanout.into(), &mut self.rng)
+        {
+            let mut items = Vec::with_capacity(self.config.max_datagram);
+            let room = self.payload_budget() - COUNT_BYTES;
+            let count = self.news.fill(cap, self.copies, room, &mut items);
+            if count == 0 {
+                break;
+            }
+            self.send_news(now, addr, count, &items);
+        }
+        true
+    }
+
+    /// Says nothing but what every datagram says: the fingerprint.
+    fn push_fingerprint(&mut self, now: Now) {
+        for addr in self
+            .members
+            .choose(self.config.fanout.into(), &mut self.rng)
+        {
+            self.send_news(now, addr, 0, &[]);
+        }
+    }
+
+    fn send_news(&mut self, now: Now, to: SocketAddr, count: usize, items: &[u8]) {
+        let mut payload = Vec::with_capacity(COUNT_BYTES + items.len());
+        encode(&(count as u64), &mut payload);
+        payload.extend_from_slice(items);
+        let datagram = self.frame_payload(now, kind::NEWS, &payload);
+        self.transmit(to, datagram);
+    }
+
+    /// Queues a record that is new here, and begins a burst.
+    pub(super) fn spread(&mut self, now: Now, record: &Record) {
+        let mut encoded = Vec::new();
+        encode(&self.item_of(record), &mut encoded);
+        let (owner, service) = (record.owner(), record.service().clone());
+        self.news.push(owner, service, record.seq(), encoded.into());
+        self.kindle(now);
+    }
+
+    /// A record as it goes into news and pages: in full, or by name when it does not fit.
+    pub(super) fn item_of(&self, record: &Record) -> Item {
+        let key = RecordKey::new(record.owner(), record.service());
+        let seq = record.seq();
+        let content = record.content();
+        let overhead = 64 + key.service.len() + COUNT_BYTES;
+        if overhead + content.len() <= self.payload_budget() {
+            Item::Record {
+                key,
+                seq,
+                content: content.to_vec(),
+            }
+        } else {
+            let length = u32::try_from(content.len()).expect("bounded by MAX_RECORD_BYTES");
+            Item::Notice { key, seq, length }
+        }
+    }
+
+    pub(super) fn news_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        news: News,
+    ) -> Result<(), Cause> {
+        for item in news.items {
+            self.item_received(now, from, item)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn item_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        item: Item,
+    ) -> Result<(), Cause> {
+        match item {
+            Item::Record { key, seq, content } => self.record_received(now, key, seq, &content),
+            Item::Notice { length, .. } if length as usize > MAX_RECORD_BYTES => {
+                Err(Cause::Malformed)
+            }
+            Item::Notice { key, seq, length } => {
+                self.notice_received(now, from, key, seq, length);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Unframing what comes in, and who is trusted with what.
+//!
+//! | sender's address | may send |
+//! |---|---|
+//! | a live member's, or proven by a cookie | everything |
+//! | a dead member's | foca's packets (it is told that it is dead), hello |
+//! | unknown | hello; anything else is parked, and answered with a cookie |
+
+use std::net::SocketAddr;
+
+use super::Engine;
+use crate::gossip::{
+    Now,
+    identity::canonical,
+    stats::Cause,
+    wire::{
+        frame::Preamble,
+        message::{Cookie, Message, Unusable},
+    },
+};
+
+/// How far the address of a sender is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A live member's, or proven.
+    Known,
+    /// A dead member's.
+    Dead,
+    Unknown,
+}
+
+impl Engine {
+    /// Takes in a datagram. What cannot be used is dropped, counted by cause in
+    /// [`Self::stats`], and changes nothing.
+    pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += datagram.len() as u64;
+        if self.has_left() {
+            return;
+        }
+        let from = canonical(from);
+        if let Err(cause) = self.receive(now, from, datagram) {
+            self.drop_datagram(now, from, cause);
+        }
+    }
+
+    fn receive(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) -> Result<(), Cause> {
+        if datagram.len() > self.config.max_datagram {
+            return Err(Cause::Oversized);
+        }
+        let (preamble, payload) = Preamble::read(datagram, self.cluster)?;
+        let (message, unknown_extensions) = match Message::read(preamble.kind, payload) {
+            Ok(read) => read,
+            Err(Unusable::UnknownKind) => {
+                self.stats.unknown_kinds += 1;
+                return Ok(());
+            }
+            Err(Unusable::Malformed) => return Err(Cause::Malformed),
+        };
+        if preamble.session == self.session {
+            if let Message::Hello(hello) = message {
+                self.contacts.is_self(canonical(hello.to));
+            }
+            return Err(Cause::Own);
+        }
+        self.stats.unknown_extensions += unknown_extensions;
+        let trust = self.trust(now, from);
+        match message {
+            Message::Hello(hello) => {
+                return self.hello_received(now, from, &preamble, hello, datagram.len());
+            }
+            Message::Welcome(welcome) => {
+                return self.welcome_received(now, from, &preamble, welcome);
+            }
+            Message::Cookie(cookie) => return self.cookie_received(now, from, &cookie),
+            _ if trust == Trust::Unknown => {
+                self.challenge(now, from, datagram);
+                return Err(Cause::Unproven);
+            }
+            Message::Swim(head, packet) => {
+                self.swim_received(now, from, &preamble, head, packet)?;
+            }
+            _ if trust == Trust::Dead => return Err(Cause::Unproven),
+            Message::News(news) => self.news_received(now, from, news)?,
+            Message::Digest(digest) => self.digest_received(now, from, &digest),
+            Message::Inventory(inventory) => self.inventory_received(now, from, inventory)?,
+            Message::Pull(pull) => self.pull_received(now, from, pull),
+            Message::Page(page) => self.page_received(now, from, page)?,
+            Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
+        }
+        if self.trust(now, from) == Trust::Known {
+            self.compare_fingerprint(now, from, preamble.fingerprint);
+        }
+        Ok(())
+    }
+
+    pub(super) fn trust(&self, now: Now, from: SocketAddr) -> Trust {
+        match self.members.get(from) {
+            Some(peer) if peer.is_active() => Trust::Known,
+            known => {
+                if self.proofs.is_proven(now.instant, from) {
+                    Trust::Known
+                } else if known.is_some() {
+                    Trust::Dead
+                } else {
+                    Trust::Unknown
+                }
+            }
+        }
+    }
+
+    /// Keeps the datagram for a moment, and asks its sender to prove its address.
+    fn challenge(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
+        self.proofs.park(now.instant, from, datagram);
+        let cookie = self.proofs.cookie(now.instant, from);
+        let message = Message::Cookie(Cookie { cookie });
+        self.send_if_no_larger(now, from, &message, datagram.len());
+    }
+
+    /// The sender has proven its address: what it sent before counts, and so does what it sends.
+    pub(super) fn prove(&mut self, now: Now, from: SocketAddr) {
+        if let Some(parked) = self.proofs.prove(now.instant, from)
+            && let Err(cause) = self.receive(now, from, &parked)
+        {
+            self.drop_datagram(now, from, cause);
+        }
+    }
+}

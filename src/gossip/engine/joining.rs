@@ -1,0 +1,273 @@
+//! Seeds, hello and welcome, cookies, and calls to the lost.
+//!
+//! ```text
+//! joiner                         anybody
+//!   | hello(token)            ->   |
+//!   | <- welcome(cookie, known)    |   no larger than the hello, nothing remembered
+//!   | hello(token', cookie)   ->   |   the address is proven: the joiner is a member
+//!   | <- welcome(accepted)         |
+//!   | <- pages of the table        |   if the joiner has none
+//! ```
+//!
+//! foca's own announce would do less: it is dropped in silence when it goes to an address that is
+//! not the advertised one (trap 7), it is answered with a packet of 1,200 bytes to whoever asks
+//! (trap 8), and it is not repeated (trap 19). A hello also says what its sender knows of the
+//! receiver. So two that hold each other dead find out that both are wrong.
+
+use std::net::SocketAddr;
+
+use rand::RngExt;
+
+use super::{Engine, TimerKey, standing::Life, sync::UNASKED};
+use crate::gossip::{
+    Now,
+    identity::{PeerId, canonical},
+    stats::Cause,
+    wire::{
+        frame::Preamble,
+        message::{Cookie, Health, Hello, Message, Standing, Welcome},
+    },
+};
+
+/// A hello is padded to this many bytes of payload, so that no welcome is larger than it. The
+/// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes.
+const HELLO_PAYLOAD_BYTES: usize = 96;
+/// How long after one call to the lost the next may go out while many are to be called at once.
+const SWEEP_GAP: std::time::Duration = std::time::Duration::from_millis(10);
+
+impl Engine {
+    /// Whether the driver is to resolve its seeds and call [`Self::handle_seeds`]. True once for
+    /// each try.
+    pub fn wants_seeds(&mut self) -> bool {
+        std::mem::take(&mut self.wants_seeds)
+    }
+
+    /// The addresses that the seeds have at present.
+    pub fn handle_seeds(&mut self, now: Now, seeds: impl IntoIterator<Item = SocketAddr>) {
+        if self.has_left() || self.life == Life::Leaving {
+            return;
+        }
+        for addr in seeds {
+            let addr = canonical(addr);
+            if addr != self.me.addr && !self.members.is_active(addr) {
+                self.contacts.add_seed(now.instant, addr);
+            }
+        }
+        self.schedule_contact();
+    }
+
+    pub(super) fn seeds_due(&mut self, now: Now) {
+        if self.life == Life::Leaving {
+            return;
+        }
+        self.wants_seeds = true;
+        let longest = self.config.seed_retry_max;
+        self.seed_pause = if self.members.active_len() > 0 {
+            longest
+        } else {
+            (self.seed_pause * 2).clamp(self.config.seed_retry, longest)
+        };
+        let pause = self.jittered(self.seed_pause);
+        self.timers.set(TimerKey::Seeds, now.instant + pause);
+    }
+
+    /// Starts over with short pauses.
+    pub(super) fn retry_seeds_soon(&mut self, now: Now) {
+        self.seed_pause = std::time::Duration::ZERO;
+        let pause = self.jittered(self.config.seed_retry);
+        self.timers
+            .set_earlier(TimerKey::Seeds, now.instant + pause);
+    }
+
+    pub(super) fn schedule_contact(&mut self) {
+        if let Some(at) = self.contacts.next_due() {
+            self.timers.set_earlier(TimerKey::Contact, at);
+        }
+    }
+
+    pub(super) fn contact_due(&mut self, now: Now) {
+        if self.life == Life::Leaving {
+            return;
+        }
+        for addr in self.contacts.due(now.instant) {
+            self.say_hello(now, addr, 0);
+        }
+        if let Some(at) = self.contacts.next_due() {
+            let at = if at > now.instant {
+                at
+            } else {
+                now.instant + SWEEP_GAP
+            };
+            self.timers.set(TimerKey::Contact, at);
+        }
+    }
+
+    /// One that was held dead is back, so a split may have ended: the others that are held dead
+    /// are called too, paced.
+    pub(super) fn found_again(&mut self, now: Now) {
+        self.contacts.call_all_now(now.instant);
+        self.schedule_contact();
+    }
+
+    pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {
+        let token = self.rng.random();
+        self.contacts.expect_answer(now.instant, token, to);
+        let known = self.standing_of(to);
+        let me = self.me.into();
+        let joining = self.sync.wants_pages();
+        let mut hello = Hello {
+            token,
+            cookie,
+            me,
+            to,
+            known,
+            joining,
+            padding: Vec::new(),
+        };
+        let mut bare = Vec::new();
+        Message::Hello(hello.clone()).write(&mut bare);
+        hello.padding = vec![0; HELLO_PAYLOAD_BYTES.saturating_sub(bare.len())];
+        self.send(now, to, &Message::Hello(hello));
+    }
+
+    fn standing_of(&self, addr: SocketAddr) -> Option<Standing> {
+        let peer = self.members.get(addr)?;
+        Some(Standing {
+            boot: peer.id.boot,
+            renewal: peer.id.renewal,
+            health: peer.health,
+        })
+    }
+
+    pub(super) fn hello_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        preamble: &Preamble,
+        hello: Hello,
+        size: usize,
+    ) -> Result<(), Cause> {
+        let caller = PeerId::from(hello.me);
+        if caller.boot != preamble.boot || !caller.is_reachable() {
+            return Err(Cause::Malformed);
+        }
+        let proven = self.proofs.is_good(now.instant, from, hello.cookie);
+        if proven && self.life != Life::Leaving {
+            if caller.addr == self.me.addr {
+                self.rival_heard(now, caller, Health::Alive);
+            } else if self.is_admissible(now, &caller, Health::Alive) {
+                self.learn(now, caller, 0, Health::Alive, true);
+                if hello.known.is_some() {
+                    self.own_standing_heard(now, hello.known);
+                }
+            }
+            self.prove(now, from);
+        }
+        let known = if caller.addr == self.me.addr {
+            let me = self.me;
+            Some(Standing {
+                boot: me.boot,
+                renewal: me.renewal,
+                health: Health::Alive,
+            })
+        } else {
+            self.standing_of(caller.addr)
+        };
+        let welcome = Welcome {
+            token: hello.token,
+            cookie: self.proofs.cookie(now.instant, from),
+            me: self.me.into(),
+            observed: from,
+            known,
+            accepted: proven,
+        };
+        self.send_if_no_larger(now, from, &Message::Welcome(welcome), size);
+        if proven && self.members.is_active(caller.addr) {
+            if hello.joining {
+                self.serve_all(now, from, UNASKED, None);
+            }
+            self.compare_fingerprint(now, from, preamble.fingerprint);
+        }
+        Ok(())
+    }
+
+    pub(super) fn welcome_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        preamble: &Preamble,
+        welcome: Welcome,
+    ) -> Result<(), Cause> {
+        let Some(called) = self.contacts.answered(now.instant, welcome.token) else {
+            return Err(Cause::Unexpected);
+        };
+        let host = PeerId::from(welcome.me);
+        if host.boot != preamble.boot || !host.is_reachable() {
+            return Err(Cause::Malformed);
+        }
+        if host.addr == self.me.addr {
+            self.rival_heard(now, host, Health::Alive);
+            return Ok(());
+        }
+        self.compare_observed(canonical(welcome.observed));
+        self.prove(now, from);
+        self.own_standing_heard(now, welcome.known);
+        if !welcome.accepted {
+            self.say_hello(now, called, welcome.cookie);
+            return Ok(());
+        }
+        if called != host.addr {
+            // The seed has another name for itself; under that it is a member now.
+            self.contacts.remove(called);
+        }
+        if self.is_admissible(now, &host, Health::Alive) {
+            let alone = self.members.active_len() == 0;
+            self.learn(now, host, 0, Health::Alive, false);
+            if alone && self.members.active_len() > 0 {
+                self.joined(now, host);
+            }
+        }
+        if self.members.is_active(host.addr) {
+            self.sync_all(now, from);
+            self.compare_fingerprint(now, from, preamble.fingerprint);
+        }
+        Ok(())
+    }
+
+    /// We were alone, and no longer are: what we have registered is news.
+    fn joined(&mut self, now: Now, host: PeerId) {
+        tracing::info!(target: "tidings::gossip", through = %host.addr, "joined");
+        self.announce_own_records(now);
+        self.kindle_rebirth(now);
+    }
+
+    /// A peer that has not heard of us wants our address proven. Only one whom we know of, or
+    /// have called, is answered: the answer is larger than the question.
+    pub(super) fn cookie_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        cookie: &Cookie,
+    ) -> Result<(), Cause> {
+        let known = self.members.get(from).is_some() || self.contacts.contains(from);
+        if !known || !self.news_budget.take(now.instant) {
+            return Err(Cause::Unexpected);
+        }
+        self.say_hello(now, from, cookie.cookie);
+        Ok(())
+    }
+
+    /// Others see us under an address. If that is not the one we advertise, they may not reach us.
+    fn compare_observed(&mut self, observed: SocketAddr) {
+        if observed != self.me.addr && self.observed != Some(observed) {
+            self.observed = Some(observed);
+            let advertised = self.me.addr;
+            tracing::warn!(
+                target: "tidings::gossip",
+                %advertised,
+                %observed,
+                "peers see this node under another address than it advertises"
+            );
+        }
+    }
+}

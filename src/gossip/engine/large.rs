@@ -1,0 +1,235 @@
+//! Records that are larger than a datagram.
+//!
+//! News of such a record is only a notice; whoever lacks it pulls it, in chunks, from whoever sent
+//! the notice, and passes the notice on only when it has the whole. So a notice is never a promise
+//! that its sender cannot keep.
+//!
+//! Bounds: [`MOST_ASSEMBLIES`] at a time, each of at most 64 KiB; [`WINDOW`] chunks asked for at a
+//! time; an assembly ends after [`MOST_TRIES`] requests in a row without progress.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use super::{Engine, TimerKey};
+use crate::gossip::{
+    Instant, Now,
+    stats::Cause,
+    wire::message::{Chunk, Message, Pull, RecordKey},
+};
+
+/// The content in one chunk. With the longest service name it fills a datagram of 1,200 bytes.
+const CHUNK_BYTES: usize = 768;
+/// How many chunks may be asked for without having come.
+const WINDOW: usize = 32;
+/// How many records are put together at a time; the next notice is left to reconciliation.
+const MOST_ASSEMBLIES: usize = 64;
+/// How many requests in a row may remain without progress.
+const MOST_TRIES: u8 = 6;
+
+/// The records that are being put together.
+#[derive(Debug, Default)]
+pub(super) struct Assemblies(BTreeMap<RecordKey, Assembly>);
+
+#[derive(Debug)]
+struct Assembly {
+    seq: u64,
+    source: SocketAddr,
+    content: Vec<u8>,
+    /// The chunks that have not come, and whether they have been asked for.
+    missing: BTreeMap<u16, bool>,
+    retry_at: Instant,
+    tries: u8,
+}
+
+impl Assembly {
+    fn new(seq: u64, length: u32, source: SocketAddr, retry_at: Instant) -> Self {
+        let chunks = (length as usize).div_ceil(CHUNK_BYTES);
+        let chunks = u16::try_from(chunks).expect("bounded by MAX_RECORD_BYTES");
+        Self {
+            seq,
+            source,
+            content: vec![0; length as usize],
+            missing: (0..chunks).map(|chunk| (chunk, false)).collect(),
+            retry_at,
+            tries: 0,
+        }
+    }
+
+    /// The next chunks to ask for; none while half a window is still on its way.
+    fn next_request(&mut self) -> Vec<u16> {
+        let asked = self.missing.values().filter(|asked| **asked).count();
+        if asked > WINDOW / 2 {
+            return Vec::new();
+        }
+        let unasked = self.missing.iter_mut().filter(|(_, asked)| !**asked);
+        unasked
+            .take(WINDOW - asked)
+            .map(|(chunk, asked)| {
+                *asked = true;
+                *chunk
+            })
+            .collect()
+    }
+
+    /// Takes a chunk in. Says whether it was one that was missing.
+    fn take(&mut self, chunk: u16, bytes: &[u8]) -> Result<bool, Cause> {
+        let start = usize::from(chunk) * CHUNK_BYTES;
+        let end = (start + CHUNK_BYTES).min(self.content.len());
+        if start >= end || bytes.len() != end - start {
+            return Err(Cause::Malformed);
+        }
+        let fresh = self.missing.remove(&chunk).is_some();
+        if fresh {
+            self.content[start..end].copy_from_slice(bytes);
+        }
+        Ok(fresh)
+    }
+}
+
+impl Engine {
+    pub(super) fn notice_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        key: RecordKey,
+        seq: u64,
+        length: u32,
+    ) {
+        let owner = key.owner();
+        if owner.addr == self.me.addr {
+            let newer = self
+                .replica
+                .record(owner, &key.service)
+                .is_none_or(|r| r.seq() < seq);
+            if owner != self.me.owner() || !newer {
+                return;
+            }
+        }
+        if let Some(held) = self.replica.record(owner, &key.service)
+            && held.seq() >= seq
+        {
+            let service = held.service().clone();
+            self.news.heard(owner, &service, seq, self.copies);
+            self.sync_has(now, &key);
+            return;
+        }
+        let underway = self
+            .assemblies
+            .0
+            .get(&key)
+            .is_some_and(|assembly| assembly.seq >= seq);
+        let known = self.assemblies.0.contains_key(&key);
+        if underway || (!known && self.assemblies.0.len() >= MOST_ASSEMBLIES) || length == 0 {
+            return;
+        }
+        let retry_at = now.instant + self.config.request_timeout;
+        self.assemblies
+            .0
+            .insert(key.clone(), Assembly::new(seq, length, from, retry_at));
+        self.ask_chunks(now, &key);
+        self.timers.set_earlier(TimerKey::Assembly, retry_at);
+    }
+
+    fn ask_chunks(&mut self, now: Now, key: &RecordKey) {
+        let Some(assembly) = self.assemblies.0.get_mut(key) else {
+            return;
+        };
+        let chunks = assembly.next_request();
+        let (to, seq) = (assembly.source, assembly.seq);
+        if !chunks.is_empty() {
+            self.send(
+                now,
+                to,
+                &Message::Pull(Pull::Chunks {
+                    key: key.clone(),
+                    seq,
+                    chunks,
+                }),
+            );
+        }
+    }
+
+    pub(super) fn chunk_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        chunk: Chunk,
+    ) -> Result<(), Cause> {
+        let key = chunk.key;
+        let Some(assembly) = self.assemblies.0.get_mut(&key) else {
+            return Err(Cause::Unexpected);
+        };
+        let same = assembly.seq == chunk.seq && assembly.source == from;
+        if !same || assembly.content.len() != chunk.length as usize {
+            return Err(Cause::Unexpected);
+        }
+        if assembly.take(chunk.chunk, &chunk.bytes)? {
+            assembly.tries = 0;
+            assembly.retry_at = now.instant + self.config.request_timeout;
+        }
+        if !assembly.missing.is_empty() {
+            self.ask_chunks(now, &key);
+            return Ok(());
+        }
+        let assembly = self.assemblies.0.remove(&key).expect("it was just there");
+        self.record_received(now, key, assembly.seq, &assembly.content)
+    }
+
+    /// Asks again for chunks that have not come in time.
+    pub(super) fn assembly_due(&mut self, now: Now) {
+        let late: Vec<_> = self
+            .assemblies
+            .0
+            .iter()
+            .filter(|(_, assembly)| assembly.retry_at <= now.instant)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in late {
+            let Some(assembly) = self.assemblies.0.get_mut(&key) else {
+                continue;
+            };
+            assembly.tries += 1;
+            if assembly.tries > MOST_TRIES {
+                self.assemblies.0.remove(&key);
+                self.sync_has(now, &key);
+                continue;
+            }
+            assembly.retry_at = now.instant + self.config.request_timeout;
+            for asked in assembly.missing.values_mut() {
+                *asked = false;
+            }
+            self.ask_chunks(now, &key);
+        }
+        if let Some(at) = self
+            .assemblies
+            .0
+            .values()
+            .map(|assembly| assembly.retry_at)
+            .min()
+        {
+            self.timers.set(TimerKey::Assembly, at);
+        }
+    }
+
+    /// A chunk of a record that we hold under exactly this sequence number.
+    pub(super) fn chunk_of(&self, key: &RecordKey, seq: u64, chunk: u16) -> Option<Chunk> {
+        let record = self.replica.record(key.owner(), &key.service)?;
+        if record.seq() != seq {
+            return None;
+        }
+        let content = record.content();
+        let start = usize::from(chunk) * CHUNK_BYTES;
+        let end = (start + CHUNK_BYTES).min(content.len());
+        let bytes = content
+            .get(start..end)
+            .filter(|bytes| !bytes.is_empty())?
+            .to_vec();
+        let length = u32::try_from(content.len()).expect("bounded by MAX_RECORD_BYTES");
+        Some(Chunk {
+            key: key.clone(),
+            seq,
+            length,
+            chunk,
+            bytes,
+        })
+    }
+}

@@ -1,0 +1,386 @@
+//! foca's packets, timers and effects, and the timers of suspicions.
+//!
+//! The engine stands between foca and the wire on both sides. On the way in it takes out what foca
+//! must not see: word of our own address (foca would pass a higher boot on as down, trap 11), boots
+//! from the far future, strangers beyond the bound. Then it applies to [`Members`] what foca
+//! applied, and acts on each change.
+//!
+//! foca starts a suspicion timer only where a probe failed, and hands it back whether or not the
+//! member has refuted since (traps 1 and 5). So the engine keeps those timers itself: one for each
+//! suspected member, from wherever the suspicion came, the earliest wins; and foca gets it back
+//! only while that very identity and incarnation is still suspected.
+
+use std::net::SocketAddr;
+
+use foca::{OwnedNotification, Timer};
+
+use super::{Engine, TimerKey, standing::Life};
+use crate::{
+    gossip::{
+        Now,
+        foca_runtime::{Effect, foca_config},
+        identity::{PeerId, canonical},
+        members::Change,
+        stats::Cause,
+        wire::{
+            frame::Preamble,
+            message::{Health, SwimHead, addressee},
+            swim::{HEAD_BYTES, SwimPacket, health},
+        },
+    },
+    table::Instant,
+};
+
+/// A member that has to refute.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Suspicion {
+    id: PeerId,
+    incarnation: u16,
+}
+
+impl Engine {
+    pub(super) fn swim_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        preamble: &Preamble,
+        head: SwimHead,
+        packet: &[u8],
+    ) -> Result<(), Cause> {
+        let addr = head.advertised.map_or(from, canonical);
+        let src = PeerId {
+            addr,
+            boot: preamble.boot,
+            renewal: head.renewal,
+        };
+        let mut packet = SwimPacket::read(src, self.me, packet).map_err(|_| Cause::Malformed)?;
+        self.stats.unknown_extensions += packet.unknown_extensions;
+        if !self.feeds_foca() {
+            return Ok(());
+        }
+        if addr == self.me.addr {
+            self.rival_heard(now, src, Health::Alive);
+            return Err(Cause::Misaddressed);
+        }
+        if !self.is_admissible(now, &src, Health::Alive) {
+            return Err(Cause::Malformed);
+        }
+        if head.to != addressee(&self.me) {
+            self.correct_address(now, src);
+            return Err(Cause::Misaddressed);
+        }
+        self.filter_updates(now, &mut packet);
+        let mut bytes = Vec::new();
+        packet.write(&mut bytes);
+        if let Err(error) = self.swim.handle_data(&bytes, &mut self.effects) {
+            tracing::debug!(target: "tidings::gossip", %src, %error, "foca refused a packet");
+        }
+        self.follow_packet(now, &packet);
+        self.run_effects(now);
+        Ok(())
+    }
+
+    /// Applies to our books what foca has just applied to its own, in the same order.
+    fn follow_packet(&mut self, now: Now, packet: &SwimPacket) {
+        let src = packet.header.src;
+        if !self.follow(now, src, packet.header.src_incarnation, Health::Alive) {
+            return; // foca takes nothing from a sender that it holds dead
+        }
+        for update in &packet.updates {
+            if update.id() == &self.me {
+                self.stats.refutations += u64::from(update.state() == foca::State::Suspect);
+            } else {
+                self.follow(
+                    now,
+                    *update.id(),
+                    update.incarnation(),
+                    health(update.state()),
+                );
+            }
+        }
+    }
+
+    /// Whether foca is fed at all: not while we have stepped back, nor after leaving.
+    pub(super) const fn feeds_foca(&self) -> bool {
+        matches!(self.life, Life::Running | Life::Defunct)
+    }
+
+    /// Whether what is said of an identity can be believed. At the bound of members a stranger is
+    /// refused, and nobody is put out for one.
+    pub(super) fn is_admissible(&mut self, now: Now, id: &PeerId, health: Health) -> bool {
+        let room = health == Health::Down || self.members.len() < self.config.max_members;
+        let known = self.members.get(id.addr).is_some();
+        let admissible =
+            id.is_reachable() && !id.is_from_the_future(now.unix_ms) && (known || room);
+        self.stats.updates_refused += u64::from(!admissible);
+        admissible
+    }
+
+    fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
+        let mut rivals = Vec::new();
+        packet.updates.retain(|update| {
+            let id = update.id();
+            if id.addr == self.me.addr && *id != self.me {
+                rivals.push((*id, health(update.state())));
+                return false;
+            }
+            // Death of somebody unknown is no news, and would fill the list with the dead.
+            let known = self.members.get(id.addr).is_some();
+            (known || update.state() != foca::State::Down)
+                && self.is_admissible(now, id, health(update.state()))
+        });
+        for (rival, health) in rivals {
+            self.rival_heard(now, rival, health);
+        }
+    }
+
+    /// A peer addressed an identity that we no longer bear: it missed our rebirth. Unless it learns
+    /// of it, its probes fail and it would declare a healthy member down.
+    fn correct_address(&mut self, now: Now, peer: PeerId) {
+        if self.life == Life::Running && self.news_budget.take(now.instant) {
+            self.send_swim_of_ours(now, peer, foca::Message::Gossip, Vec::new());
+        }
+    }
+
+    /// Brings our books up to an update that foca has applied too. Says whether its subject is a
+    /// member now.
+    fn follow(&mut self, now: Now, id: PeerId, incarnation: u16, health: Health) -> bool {
+        let outcome = self.members.apply(id, incarnation, health);
+        if let Some(change) = outcome.change {
+            self.changed(now, change, incarnation);
+        }
+        outcome.is_active
+    }
+
+    /// Tells foca of a member, and our books with it. `spread` passes it on to others.
+    pub(super) fn learn(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        incarnation: u16,
+        health: Health,
+        spread: bool,
+    ) {
+        debug_assert_ne!(
+            health,
+            Health::Down,
+            "trap 4: down is terminal and never imported"
+        );
+        if !self.feeds_foca() || id.addr == self.me.addr {
+            return;
+        }
+        let state = crate::gossip::wire::swim::state(health);
+        let update = foca::Member::new(id, incarnation, state);
+        self.tell_foca([update], spread);
+        self.follow(now, id, incarnation, health);
+        self.run_effects(now);
+    }
+
+    /// Hands updates to foca as if they had come in a packet; none at all makes it look whether
+    /// it is connected.
+    pub(super) fn tell_foca(
+        &mut self,
+        updates: impl IntoIterator<Item = foca::Member<PeerId>>,
+        spread: bool,
+    ) {
+        let applied = self
+            .swim
+            .apply_many(updates.into_iter(), spread, &mut self.effects);
+        if let Err(error) = applied {
+            tracing::error!(target: "tidings::gossip", %error, "foca refused an update");
+        }
+    }
+
+    /// Acts on a change of what is believed of a member.
+    fn changed(&mut self, now: Now, change: Change, incarnation: u16) {
+        let (id, health) = change.after;
+        match health {
+            Health::Suspect => self.suspect(now, id, incarnation),
+            _ => self.clear_suspicion(id.addr),
+        }
+        let was_active = change
+            .before
+            .is_some_and(|(_, health)| health != Health::Down);
+        let is_active = health != Health::Down;
+        if let Some((before, _)) = change.before
+            && before.boot != id.boot
+        {
+            self.replica.owner_replaced(before.owner());
+        }
+        if is_active {
+            self.replica.owner_up(id.owner());
+            let was_called = self.contacts.remove(id.addr);
+            if !was_active && was_called && change.before.is_some() {
+                self.found_again(now);
+            }
+        } else {
+            self.went_down(now, id);
+        }
+        if was_active != is_active {
+            self.size_changed();
+        }
+        self.kindle_membership(now);
+    }
+
+    fn went_down(&mut self, now: Now, id: PeerId) {
+        let left = self.replica.has_said_goodbye(id.owner());
+        self.replica.owner_down(now.instant, id.owner());
+        if !left {
+            self.contacts.add_lost(now.instant, id.addr);
+            self.schedule_contact();
+        }
+    }
+
+    /// The number of retransmissions follows the size of the cluster.
+    fn size_changed(&mut self) {
+        let n = self.members.active_len() + 1;
+        let copies = self.config.copies(n);
+        if copies != self.copies {
+            self.copies = copies;
+            let config = foca_config(&self.config, n);
+            self.swim
+                .set_config(config)
+                .expect("neither probe period nor timeout has changed");
+        }
+    }
+
+    fn suspect(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        let timeout = self.config.suspicion_timeout(self.members.active_len() + 1);
+        let deadline = now.instant + timeout;
+        let suspicion = Suspicion { id, incarnation };
+        let known = self.suspicions.insert(id.addr, suspicion);
+        let key = TimerKey::Suspicion(id.addr);
+        let same = known.is_some_and(|known| (known.id, known.incarnation) == (id, incarnation));
+        if same {
+            self.timers.set_earlier(key, deadline);
+        } else {
+            tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
+            self.timers.set(key, deadline);
+        }
+    }
+
+    fn clear_suspicion(&mut self, addr: SocketAddr) {
+        if self.suspicions.remove(&addr).is_some() {
+            self.timers.cancel(&TimerKey::Suspicion(addr));
+        }
+    }
+
+    /// A suspected member's time is up. foca hears of it only if the suspicion still stands.
+    pub(super) fn suspicion_due(&mut self, now: Now, addr: SocketAddr) {
+        let Some(suspicion) = self.suspicions.get(&addr).copied() else {
+            return;
+        };
+        let Suspicion { id, incarnation } = suspicion;
+        let stands = self.members.get(addr).is_some_and(|peer| {
+            peer.id == id && peer.incarnation == incarnation && peer.health == Health::Suspect
+        });
+        if !stands {
+            self.suspicions.remove(&addr);
+            return;
+        }
+        if !self.connected || !self.feeds_foca() {
+            // While we are dead to others ourselves, we judge nobody.
+            self.timers.set(
+                TimerKey::Suspicion(addr),
+                now.instant + self.config.probe_period,
+            );
+            return;
+        }
+        self.suspicions.remove(&addr);
+        let token = self.timer_token;
+        self.give_timer(
+            now,
+            Timer::ChangeSuspectToDown {
+                member_id: id,
+                incarnation,
+                token,
+            },
+        );
+        self.follow(now, id, incarnation, Health::Down);
+    }
+
+    pub(super) fn foca_timer_due(&mut self, now: Now, number: u64) {
+        if let Some(timer) = self.foca_timers.remove(&number)
+            && self.feeds_foca()
+        {
+            self.give_timer(now, timer);
+        }
+    }
+
+    pub(super) fn remove_down_due(&mut self, now: Now, addr: SocketAddr) {
+        if let Some(id) = self.remove_down.remove(&addr) {
+            self.give_timer(now, Timer::RemoveDown(id));
+            self.members.forget_down(&id);
+        }
+    }
+
+    fn give_timer(&mut self, now: Now, timer: Timer<PeerId>) {
+        if let Err(error) = self.swim.handle_timer(timer, &mut self.effects) {
+            tracing::debug!(target: "tidings::gossip", %error, "foca refused a timer");
+        }
+        self.run_effects(now);
+    }
+
+    /// Does what foca asked for, in order.
+    pub(super) fn run_effects(&mut self, now: Now) {
+        for effect in std::mem::take(&mut self.effects.0) {
+            match effect {
+                Effect::Send(to, packet) => {
+                    self.note_incarnation(&packet);
+                    self.send_swim(now, to, &packet);
+                }
+                Effect::Schedule(timer, after) => self.schedule(now, timer, now.instant + after),
+                Effect::Notify(OwnedNotification::Active) => self.connected = true,
+                Effect::Notify(OwnedNotification::Idle) => self.alone(now),
+                Effect::Notify(OwnedNotification::Defunct) => self.declared_dead(now),
+                // What members do is followed update by update.
+                Effect::Notify(_) => {}
+            }
+        }
+    }
+
+    /// foca does not say what its own incarnation is, but writes it into every packet.
+    fn note_incarnation(&mut self, packet: &[u8]) {
+        let written = SwimPacket::read(self.me, self.me, &packet[HEAD_BYTES..]);
+        debug_assert!(written.is_ok(), "foca wrote what we cannot read");
+        if let Ok(written) = written {
+            self.incarnation = written.header.src_incarnation;
+        }
+    }
+
+    fn schedule(&mut self, now: Now, timer: Timer<PeerId>, at: Instant) {
+        match timer {
+            Timer::ChangeSuspectToDown {
+                member_id,
+                incarnation,
+                token,
+            } => {
+                // A probe has failed. foca has marked the member before it asked for the timer.
+                self.timer_token = token;
+                self.follow(now, member_id, incarnation, Health::Suspect);
+            }
+            Timer::RemoveDown(id) => {
+                self.remove_down.insert(id.addr, id);
+                self.timers.set(TimerKey::RemoveDown(id.addr), at);
+            }
+            timer => {
+                if let Timer::ProbeRandomMember(token) | Timer::SendIndirectProbe { token, .. } =
+                    timer
+                {
+                    self.timer_token = token;
+                }
+                let number = self.next_foca_timer;
+                self.next_foca_timer += 1;
+                self.foca_timers.insert(number, timer);
+                self.timers.set(TimerKey::Foca(number), at);
+            }
+        }
+    }
+
+    /// Nobody is left. foca has stopped; calling others is up to us.
+    fn alone(&mut self, now: Now) {
+        self.connected = false;
+        tracing::info!(target: "tidings::gossip", "no member is left; calling seeds and lost peers");
+        self.retry_seeds_soon(now);
+    }
+}

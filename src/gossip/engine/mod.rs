@@ -1,0 +1,394 @@
+//! The state machine itself: what comes in, what goes out, and who handles what.
+//!
+//! Each concern has a file of its own, as an `impl Engine` block:
+//!
+//! | file | concern |
+//! |---|---|
+//! | `outbox` | framing what goes out, counting, rate-limited logging |
+//! | `inbox` | unframing what comes in, who is trusted with what |
+//! | `membership` | foca's packets, timers and effects; suspicions |
+//! | `standing` | our own identity: rebirth, address conflicts |
+//! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
+//! | `records` | our own records, others' records, owner repair |
+//! | `dissemination` | bursts and rounds of news |
+//! | `sync` | reconciliation: asking |
+//! | `serve` | reconciliation: answering |
+//! | `large` | records larger than a datagram |
+//! | `leaving` | goodbye |
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use self::{
+    dissemination::Burst,
+    large::Assemblies,
+    leaving::Leave,
+    membership::Suspicion,
+    outbox::LogGate,
+    records::OwnRecords,
+    standing::{Life, Rebirths},
+    sync::Sync,
+};
+use super::{
+    Config, ConfigError, Instant, Now, Stats,
+    budget::Budget,
+    contacts::Contacts,
+    foca_runtime::{Effects, Swim, swim},
+    history::History,
+    identity::PeerId,
+    members::{Members, member_hash},
+    news::News,
+    proofs::Proofs,
+    timers::Timers,
+    wire::{
+        frame::{ClusterTag, Nonces},
+        message::Health,
+    },
+};
+use crate::table::{BUCKETS, Directory, Event, ItemHash, Replica};
+
+mod dissemination;
+mod inbox;
+mod joining;
+mod large;
+mod leaving;
+mod membership;
+mod outbox;
+mod records;
+mod serve;
+mod standing;
+mod sync;
+
+/// The randomness that an engine starts with.
+#[derive(Clone)]
+pub struct Entropy {
+    /// The id of this run, in every datagram.
+    pub session: [u8; 16],
+    /// Seeds every choice, and the secret behind cookies.
+    pub seed: [u8; 32],
+}
+
+impl std::fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entropy")
+    }
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// What.
+    pub payload: Bytes,
+}
+
+/// How a member is believed to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemberState {
+    /// It answers.
+    Alive,
+    /// Somebody got no answer from it. Its instances stay visible; it has some seconds to object.
+    Suspect,
+}
+
+/// A member of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its advertised address.
+    pub addr: SocketAddr,
+    /// Which process on that address it is; a later one has a higher boot.
+    pub boot: u64,
+    /// How it is believed to be.
+    pub state: MemberState,
+    /// Whether it is this node.
+    pub is_self: bool,
+}
+
+/// What is due some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum TimerKey {
+    /// A timer of foca's, by the number under which it is kept.
+    Foca(u64),
+    /// A dead member may be forgotten.
+    RemoveDown(SocketAddr),
+    /// A suspected member's time is up.
+    Suspicion(SocketAddr),
+    /// The next push of a burst.
+    Burst,
+    /// The next round after a burst.
+    Round,
+    /// Seeds are to be resolved and called.
+    Seeds,
+    /// Somebody lost is to be called.
+    Contact,
+    /// A rebirth that was put off, or another try after stepping back.
+    Rebirth,
+    /// A difference has lasted.
+    SyncStart,
+    /// An answer is missing.
+    SyncRetry,
+    /// A chunk is missing.
+    Assembly,
+    /// The next step of leaving.
+    Leave,
+}
+
+/// A node's whole protocol, without clock and without IO. See the [room's docs](super) for the
+/// contract between it and its driver.
+pub struct Engine {
+    config: Config,
+    cluster: ClusterTag,
+    session: [u8; 16],
+    rng: StdRng,
+    nonces: Nonces,
+
+    me: PeerId,
+    me_hash: ItemHash,
+    incarnation: u16,
+    life: Life,
+    /// The identity with which this process began, or began again after it had stepped back.
+    started: PeerId,
+    rebirths: Rebirths,
+    conflict_told: Option<Instant>,
+
+    swim: Swim,
+    effects: Effects,
+    timer_token: foca::TimerToken,
+    connected: bool,
+    foca_timers: BTreeMap<u64, foca::Timer<PeerId>>,
+    next_foca_timer: u64,
+    remove_down: BTreeMap<SocketAddr, PeerId>,
+    members: Members,
+    suspicions: BTreeMap<SocketAddr, Suspicion>,
+    /// How often a piece of news is sent, at the cluster's present size.
+    copies: u8,
+
+    replica: Replica,
+    own: OwnRecords,
+    directory: Directory,
+    history: History,
+
+    news: News,
+    burst: Burst,
+    news_budget: Budget,
+    page_budget: Budget,
+
+    proofs: Proofs,
+    contacts: Contacts,
+    seed_pause: Duration,
+    /// The address under which peers see us, where it is not the advertised one.
+    observed: Option<SocketAddr>,
+    sync: Sync,
+    assemblies: Assemblies,
+    leave: Leave,
+
+    timers: Timers<TimerKey>,
+    wants_seeds: bool,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    stats: Stats,
+    logs: LogGate,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("me", &self.me)
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// A node that starts now. It needs no peer; it asks for seeds at once ([`Self::wants_seeds`]).
+    pub fn new(config: Config, entropy: Entropy, now: Now) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let mut rng = StdRng::from_seed(entropy.seed);
+        let me = PeerId::new(config.advertise, now.unix_ms, rng.random());
+        let mut replica = Replica::new(config.table.clone());
+        replica.adopt(me.owner());
+        let contacts = Contacts::new(config.contact_interval, config.contact_eagerly_for);
+        let mut engine = Self {
+            cluster: ClusterTag::of(&config.cluster),
+            session: entropy.session,
+            nonces: Nonces::default(),
+            me,
+            me_hash: member_hash(&me),
+            incarnation: 0,
+            life: Life::default(),
+            started: me,
+            rebirths: Rebirths::default(),
+            conflict_told: None,
+            swim: swim(&config, me, rng.random()),
+            effects: Effects::default(),
+            timer_token: 0,
+            connected: false,
+            foca_timers: BTreeMap::new(),
+            next_foca_timer: 0,
+            remove_down: BTreeMap::new(),
+            members: Members::default(),
+            suspicions: BTreeMap::new(),
+            copies: config.copies(1),
+            replica,
+            own: OwnRecords::default(),
+            directory: Directory::new(),
+            history: History::default(),
+            news: News::default(),
+            burst: Burst::default(),
+            news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
+            page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
+            proofs: Proofs::new(rng.random()),
+            contacts,
+            seed_pause: Duration::ZERO,
+            observed: None,
+            sync: Sync::new(config.sync_interval),
+            assemblies: Assemblies::default(),
+            leave: Leave::default(),
+            timers: Timers::default(),
+            wants_seeds: false,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            logs: LogGate::default(),
+            rng,
+            config,
+        };
+        engine.timers.set(TimerKey::Seeds, now.instant);
+        Ok(engine)
+    }
+
+    /// When [`Self::handle_timeout`] is to be called, if nothing comes in before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [self.timers.next_deadline(), self.replica.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does everything that is due. Hand in what the socket holds first: what has come in already
+    /// may prove a suspicion wrong.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.replica.expire(now.instant);
+        while let Some(key) = self.timers.pop_due(now.instant) {
+            match key {
+                TimerKey::Foca(number) => self.foca_timer_due(now, number),
+                TimerKey::RemoveDown(addr) => self.remove_down_due(now, addr),
+                TimerKey::Suspicion(addr) => self.suspicion_due(now, addr),
+                TimerKey::Burst => self.burst_due(now),
+                TimerKey::Round => self.round_due(now),
+                TimerKey::Seeds => self.seeds_due(now),
+                TimerKey::Contact => self.contact_due(now),
+                TimerKey::Rebirth => self.rebirth_due(now),
+                TimerKey::SyncStart => self.sync_start_due(now),
+                TimerKey::SyncRetry => self.sync_retry_due(now),
+                TimerKey::Assembly => self.assembly_due(now),
+                TimerKey::Leave => self.leave_due(now),
+            }
+        }
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            self.events = self.replica.take_events();
+        }
+        self.events.pop_front()
+    }
+
+    /// Makes what has changed visible to the readers of [`Self::directory`]. Call it after each
+    /// batch of inputs; until then readers see the state before the batch.
+    pub fn publish(&mut self) {
+        self.replica.publish(&self.directory);
+    }
+
+    /// What readers see.
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// This node's identity at present.
+    pub const fn identity(&self) -> PeerId {
+        self.me
+    }
+
+    /// The members of the cluster, this node included, by address.
+    pub fn members(&self) -> Vec<Member> {
+        let me = Member {
+            addr: self.me.addr,
+            boot: self.me.boot,
+            state: MemberState::Alive,
+            is_self: true,
+        };
+        let others = self
+            .members
+            .iter()
+            .filter(|peer| peer.is_active())
+            .map(|peer| Member {
+                addr: peer.id.addr,
+                boot: peer.id.boot,
+                state: match peer.health {
+                    Health::Suspect => MemberState::Suspect,
+                    _ => MemberState::Alive,
+                },
+                is_self: false,
+            });
+        let mut members: Vec<_> = std::iter::once(me).chain(others).collect();
+        members.sort_unstable_by_key(|member| member.addr);
+        members
+    }
+
+    /// Changes whenever [`Self::members`] may give something else.
+    pub const fn members_version(&self) -> u64 {
+        self.members.version().wrapping_add(self.stats.rebirths)
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> Stats {
+        let (records, record_bytes) = self.replica.size();
+        Stats {
+            members: self.members.active_len() + 1,
+            suspects: self.members.suspects(),
+            records,
+            record_bytes,
+            news_pending: self.news.len(),
+            ..self.stats
+        }
+    }
+
+    /// The sum over the table and the membership, this node included.
+    pub fn fingerprint(&self) -> u64 {
+        let records = self.replica.fingerprint().total();
+        let members = self.members.fingerprint().total();
+        records
+            .wrapping_add(members)
+            .wrapping_add(self.me_hash.hash)
+    }
+
+    /// The sums of the buckets, this node included.
+    fn buckets(&self) -> [u64; BUCKETS] {
+        let mut buckets = *self.replica.fingerprint().buckets();
+        for (sum, members) in buckets.iter_mut().zip(self.members.fingerprint().buckets()) {
+            *sum = sum.wrapping_add(*members);
+        }
+        let sum = &mut buckets[usize::from(self.me_hash.bucket)];
+        *sum = sum.wrapping_add(self.me_hash.hash);
+        buckets
+    }
+
+    /// `duration`, more or less a quarter, so that nodes that began together do not go on together.
+    fn jittered(&mut self, duration: Duration) -> Duration {
+        duration.mul_f64(self.rng.random_range(0.75..1.25))
+    }
+}

@@ -1,0 +1,161 @@
+//! Framing what goes out, counting it, and log lines that cannot flood.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Engine, Transmit};
+use crate::gossip::{
+    Instant, Now,
+    identity::PeerId,
+    stats::Cause,
+    wire::{
+        frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, payload_budget},
+        message::{Message, SwimHead, addressee},
+        swim::{HEAD_BYTES, SwimPacket},
+    },
+};
+
+/// The least time between two log lines on one topic.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    Dropped(Cause),
+    Refused,
+}
+
+/// Lets one line on each topic through in [`LOG_EVERY`], with the number of those it held back.
+#[derive(Debug, Default)]
+pub(super) struct LogGate(BTreeMap<Topic, (Instant, u64)>);
+
+impl LogGate {
+    /// How many were held back since the last line, if it is time for one.
+    pub(super) fn pass(&mut self, now: Instant, topic: Topic) -> Option<u64> {
+        match self.0.get_mut(&topic) {
+            Some((since, held_back)) if now - *since < LOG_EVERY => {
+                *held_back += 1;
+                None
+            }
+            Some(entry) => {
+                let held_back = entry.1;
+                *entry = (now, 0);
+                Some(held_back)
+            }
+            None => {
+                self.0.insert(topic, (now, 0));
+                Some(0)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// What a payload may take.
+    pub(super) const fn payload_budget(&self) -> usize {
+        payload_budget(self.config.max_datagram)
+    }
+
+    pub(super) fn send(&mut self, now: Now, to: SocketAddr, message: &Message<'_>) {
+        let datagram = self.frame(now, message);
+        self.transmit(to, datagram);
+    }
+
+    /// Sends `message` unless it is larger than `limit` bytes, headers included.
+    pub(super) fn send_if_no_larger(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        message: &Message<'_>,
+        limit: usize,
+    ) {
+        let datagram = self.frame(now, message);
+        if datagram.len() <= limit {
+            self.transmit(to, datagram);
+        }
+    }
+
+    fn frame(&mut self, now: Now, message: &Message<'_>) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(256);
+        let kind = message.write(&mut payload);
+        self.frame_payload(now, kind, &payload)
+    }
+
+    /// A datagram around a payload that was encoded already.
+    pub(super) fn frame_payload(&mut self, now: Now, kind: u8, payload: &[u8]) -> Vec<u8> {
+        let fingerprint = self.fingerprint();
+        self.history.note(now.instant, fingerprint);
+        let nonce = self.nonces.next(now.unix_ms);
+        let preamble = Preamble {
+            session: self.session,
+            nonce,
+            boot: self.me.boot,
+            fingerprint,
+            kind,
+        };
+        let mut out = Vec::with_capacity(HEADER_BYTES + PREAMBLE_BYTES + payload.len());
+        preamble.write(self.cluster, &mut out);
+        out.extend_from_slice(payload);
+        debug_assert!(
+            payload.len() <= self.payload_budget(),
+            "a payload of {}",
+            payload.len()
+        );
+        out
+    }
+
+    pub(super) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        self.stats.datagrams_sent += 1;
+        self.stats.bytes_sent += datagram.len() as u64;
+        self.transmits.push_back(Transmit {
+            to,
+            payload: Bytes::from(datagram),
+        });
+    }
+
+    /// Sends a packet that foca wrote, with the short head in place of the full one.
+    pub(super) fn send_swim(&mut self, now: Now, to: PeerId, packet: &[u8]) {
+        let advertised = (self.config.bind != self.me.addr).then_some(self.me.addr);
+        let head = SwimHead {
+            renewal: self.me.renewal,
+            advertised,
+            to: addressee(&to),
+        };
+        self.send(now, to.addr, &Message::Swim(head, &packet[HEAD_BYTES..]));
+    }
+
+    /// Sends a packet that foca would understand but has no call for.
+    pub(super) fn send_swim_of_ours(
+        &mut self,
+        now: Now,
+        to: PeerId,
+        message: foca::Message<PeerId>,
+        updates: Vec<foca::Member<PeerId>>,
+    ) {
+        let header = foca::Header {
+            src: self.me,
+            src_incarnation: self.incarnation,
+            dst: to,
+            message,
+        };
+        let mut packet = Vec::new();
+        SwimPacket {
+            header,
+            updates,
+            unknown_extensions: 0,
+        }
+        .write(&mut packet);
+        self.send_swim(now, to, &packet);
+    }
+
+    pub(super) fn drop_datagram(&mut self, now: Now, from: SocketAddr, cause: Cause) {
+        self.stats.count(cause);
+        if cause.is_usual() {
+            tracing::trace!(target: "tidings::gossip", %from, cause = cause.name(), "datagram dropped");
+        } else if let Some(held_back) = self.logs.pass(now.instant, Topic::Dropped(cause)) {
+            let cause = cause.name();
+            tracing::warn!(target: "tidings::gossip", %from, cause, held_back, "datagram dropped");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Our own records, and everybody else's.
+//!
+//! Only the owner writes a record. So an owner that hears of a record of its own that is newer than
+//! what it wrote, or that it does not have, writes again above it (*owner repair*): whatever is
+//! remembered of an earlier state, by whomever, loses against what the owner says now.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Engine, outbox::Topic, standing::Life};
+use crate::{
+    gossip::{
+        Now,
+        identity::PeerId,
+        stats::Cause,
+        wire::{content, message::RecordKey},
+    },
+    registry::{MAX_NAME_BYTES, MAX_RECORD_BYTES, RegistrarError, ServiceInstance},
+    table::{Applied, Bound, LEAVING, Owner, Record},
+};
+
+/// A sequence number above this is nobody's: an owner would have to write a million records a
+/// second for 292,000 years. What claims one is not believed, so that there is always one above.
+const SEQ_MAX: u64 = 1 << 63;
+
+/// What this node has registered.
+#[derive(Debug, Default)]
+pub(super) struct OwnRecords {
+    services: BTreeMap<Arc<str>, BTreeMap<String, Arc<ServiceInstance>>>,
+    last_seq: u64,
+}
+
+impl Engine {
+    /// Registers an instance, or replaces the one of the same name and id. In the table when it
+    /// returns, visible after [`Self::publish`], and on its way to everybody.
+    pub fn register(&mut self, now: Now, instance: ServiceInstance) -> Result<(), RegistrarError> {
+        if self.has_left() || self.life == Life::Leaving {
+            return Err(RegistrarError::Closed);
+        }
+        let instance = instance.resolve_hosts(self.me.addr.ip());
+        let service: Arc<str> = Arc::from(instance.name());
+        let services = &self.own.services;
+        let known = services.get(&service);
+        if known
+            .and_then(|known| known.get(instance.id()))
+            .is_some_and(|known| **known == instance)
+        {
+            return Ok(());
+        }
+        let limit = self.config.table.records_per_owner;
+        if known.is_none() && services.len() + 1 >= limit {
+            return Err(RegistrarError::Limit {
+                limit: "services registered by one node".to_owned(),
+                value: services.len() + 1,
+                max: limit - 1,
+                mend: "deregister what is no longer offered, or put instances under one name",
+            });
+        }
+        let mut instances = known.cloned().unwrap_or_default();
+        instances.insert(instance.id().to_owned(), Arc::new(instance));
+        let bytes = content::write(instances.values());
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(RegistrarError::Limit {
+                limit: format!("bytes in the record of `{service}`"),
+                value: bytes.len(),
+                max: MAX_RECORD_BYTES,
+                mend: "register fewer instances under this name, or with less metadata",
+            });
+        }
+        self.own.services.insert(service.clone(), instances);
+        self.write_own(now, &service);
+        Ok(())
+    }
+
+    /// Takes an instance back. One that is not registered is taken back already.
+    pub fn deregister(&mut self, now: Now, name: &str, id: &str) -> Result<(), RegistrarError> {
+        if self.has_left() || self.life == Life::Leaving {
+            return Err(RegistrarError::Closed);
+        }
+        let Some(instances) = self.own.services.get_mut(name) else {
+            return Ok(());
+        };
+        if instances.remove(id).is_some() {
+            let service: Arc<str> = Arc::from(name);
+            self.write_own(now, &service);
+            self.own
+                .services
+                .retain(|_, instances| !instances.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Takes back everything.
+    pub(super) fn deregister_all(&mut self, now: Now) {
+        for service in std::mem::take(&mut self.own.services).into_keys() {
+            self.write_own(now, &service);
+        }
+    }
+
+    /// Writes what we have of a service under the next sequence number, and spreads it.
+    pub(super) fn write_own(&mut self, now: Now, service: &Arc<str>) {
+        let instances: Vec<_> = self
+            .own
+            .services
+            .get(service)
+            .into_iter()
+            .flat_map(|i| i.values().cloned())
+            .collect();
+        let content = content::write(instances.iter());
+        self.own.last_seq += 1;
+        let seq = self.own.last_seq;
+        let record = Record::new(
+            self.me.owner(),
+            service.clone(),
+            seq,
+            content.into(),
+            instances,
+        );
+        match self.replica.apply(now.instant, record.clone()) {
+            Applied::New => self.spread(now, &record),
+            refused => {
+                tracing::error!(target: "tidings::gossip", %service, ?refused, "own record refused");
+            }
+        }
+    }
+
+    /// Everything that we have is news: to a cluster that we join.
+    pub(super) fn announce_own_records(&mut self, now: Now) {
+        let services: Vec<_> = self.own.services.keys().cloned().collect();
+        for service in services {
+            if let Some(record) = self.replica.record(self.me.owner(), &service).cloned() {
+                self.spread(now, &record);
+            }
+        }
+    }
+
+    /// We bear another boot: what we had is written again under it.
+    pub(super) fn own_records_again(&mut self, now: Now, before: Owner) {
+        self.replica.retire(before);
+        self.replica.adopt(self.me.owner());
+        let services: Vec<_> = self.own.services.keys().cloned().collect();
+        for service in services {
+            self.write_own(now, &service);
+        }
+    }
+
+    pub(super) fn record_received(
+        &mut self,
+        now: Now,
+        key: RecordKey,
+        seq: u64,
+        content: &[u8],
+    ) -> Result<(), Cause> {
+        let owner = key.owner();
+        if seq > SEQ_MAX || content.len() > MAX_RECORD_BYTES || key.service.len() > MAX_NAME_BYTES {
+            return Err(Cause::Malformed);
+        }
+        if owner.addr == self.me.addr {
+            if owner == self.me.owner() {
+                self.repair_own(now, &key.service, seq, content);
+            }
+            return Ok(());
+        }
+        let id = PeerId {
+            addr: owner.addr,
+            boot: owner.boot,
+            renewal: 0,
+        };
+        if !id.is_reachable() || id.is_from_the_future(now.unix_ms) {
+            self.stats.updates_refused += 1;
+            return Ok(());
+        }
+        if let Some(held) = self.replica.record(owner, &key.service) {
+            let same = held.seq() == seq && held.content() == content;
+            if same {
+                let service = held.service().clone();
+                self.news.heard(owner, &service, seq, self.copies);
+            }
+            if same || held.seq() > seq {
+                self.sync_has(now, &key);
+                return Ok(());
+            }
+        }
+        let understood = content::read(&key.service, content).map_err(|_| Cause::Malformed)?;
+        self.stats.unknown_extensions += understood.unknown_extensions;
+        let service: Arc<str> = Arc::from(&*key.service);
+        let content = bytes::Bytes::copy_from_slice(content);
+        let record = Record::new(owner, service, seq, content, understood.instances);
+        match self.replica.apply(now.instant, record.clone()) {
+            Applied::New | Applied::Waiting => {
+                self.sync_moved();
+                self.spread(now, &record);
+            }
+            Applied::Same | Applied::Stale => {}
+            Applied::Refused(bound) => {
+                self.stats.records_refused += 1;
+                self.warn_refused(now, owner, bound);
+            }
+        }
+        self.sync_has(now, &key);
+        Ok(())
+    }
+
+    fn warn_refused(&mut self, now: Now, owner: Owner, bound: Bound) {
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::Refused) {
+            tracing::warn!(target: "tidings::gossip", %owner, ?bound, held_back, "record refused");
+        }
+    }
+
+    /// Somebody holds a record of ours. If it is not what we say, we say it again, above it.
+    fn repair_own(&mut self, now: Now, service: &str, seq: u64, content: &[u8]) {
+        if self.life == Life::Leaving {
+            return;
+        }
+        let sound = match self.replica.record(self.me.owner(), service) {
+            Some(ours) => seq < ours.seq() || (seq == ours.seq() && ours.content() == content),
+            // An empty list that we have forgotten says nothing wrong.
+            None => content::read(service, content).is_ok_and(|c| c.instances.is_empty()),
+        };
+        if sound && service != LEAVING {
+            return;
+        }
+        tracing::debug!(target: "tidings::gossip", service, seq, "a record of ours is not as we wrote it");
+        self.own.last_seq = self.own.last_seq.max(seq);
+        if service == LEAVING {
+            // Somebody remembers that we left. We have not: a new boot says so.
+            return self.start_over(now);
+        }
+        self.write_own(now, &Arc::from(service));
+    }
+}

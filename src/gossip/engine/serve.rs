@@ -1,0 +1,287 @@
+//! Reconciliation, answering. Every answer is made from the request alone: nothing is remembered of
+//! who asked what.
+//!
+//! Bounds: [`PARTS`] datagrams an answer, and a budget of pages a second over all who ask; beyond it
+//! the request is ignored, and asked again.
+
+use std::net::SocketAddr;
+
+use super::Engine;
+use crate::gossip::{
+    Now,
+    members::Peer,
+    wire::{
+        codec::{Encode, encode},
+        message::{
+            Cursor, Digest, Inventory, Item, MemberItem, Message, Page, Part, Pull, RecordItem,
+            RecordKey,
+        },
+    },
+};
+
+/// How many datagrams an answer has at most.
+const PARTS: usize = 16;
+/// Room for what stands around the items: the part with the longest cursor, and the counts.
+const PART_BYTES: usize = 5 + 1 + 1 + 1 + 1 + 33 + 255 + 3 + 3 + 3;
+
+/// What fills one datagram of a listing.
+#[derive(Debug)]
+struct Batch<T> {
+    members: Vec<MemberItem>,
+    items: Vec<T>,
+    size: usize,
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self {
+            members: Vec::new(),
+            items: Vec::new(),
+            size: 0,
+        }
+    }
+}
+
+/// A listing cut into datagrams.
+#[derive(Debug)]
+struct Batches<T> {
+    full: Vec<Batch<T>>,
+    room: usize,
+    scratch: Vec<u8>,
+    last: Option<Cursor>,
+    next: Option<Cursor>,
+}
+
+impl<T: Encode> Batches<T> {
+    fn new(room: usize) -> Self {
+        Self {
+            full: vec![Batch::default()],
+            room,
+            scratch: Vec::new(),
+            last: None,
+            next: None,
+        }
+    }
+
+    /// Whether there is room for `item`; without it, the listing is to go on after the last.
+    fn fits(&mut self, item: &impl Encode) -> Option<&mut Batch<T>> {
+        self.scratch.clear();
+        encode(item, &mut self.scratch);
+        let size = self.scratch.len();
+        if self
+            .full
+            .last()
+            .is_none_or(|batch| batch.size + size > self.room)
+        {
+            if self.full.len() >= PARTS {
+                self.next = self.last.take();
+                return None;
+            }
+            self.full.push(Batch::default());
+        }
+        let batch = self.full.last_mut().expect("there is always one");
+        batch.size += size;
+        Some(batch)
+    }
+
+    fn member(&mut self, item: MemberItem) -> bool {
+        let Some(batch) = self.fits(&item) else {
+            return false;
+        };
+        batch.members.push(item);
+        self.last = Some(Cursor::Member(PeerIdAddr::of(&item)));
+        true
+    }
+
+    fn item(&mut self, key: RecordKey, item: T) -> bool {
+        let Some(batch) = self.fits(&item) else {
+            return false;
+        };
+        batch.items.push(item);
+        self.last = Some(Cursor::Record(key));
+        true
+    }
+}
+
+/// The address in a member item.
+struct PeerIdAddr;
+
+impl PeerIdAddr {
+    fn of(item: &MemberItem) -> SocketAddr {
+        crate::gossip::identity::PeerId::from(item.id).addr
+    }
+}
+
+impl Engine {
+    pub(super) fn pull_received(&mut self, now: Now, from: SocketAddr, pull: Pull) {
+        match pull {
+            Pull::All { session, after } => self.serve_all(now, from, session, after),
+            Pull::Records { session, keys } => self.serve_records(now, from, session, &keys),
+            Pull::Chunks { key, seq, chunks } => self.serve_chunks(now, from, &key, seq, &chunks),
+        }
+    }
+
+    /// Sends all that is held, from a point on.
+    pub(super) fn serve_all(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        session: u32,
+        after: Option<Cursor>,
+    ) {
+        let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
+        self.list(
+            after,
+            |_| true,
+            &mut batches,
+            |engine, record| engine.item_of(record),
+        );
+        self.send_parts(now, to, session, batches, |part, members, items| {
+            Message::Page(Page {
+                part,
+                members,
+                items,
+            })
+        });
+    }
+
+    pub(super) fn digest_received(&mut self, now: Now, from: SocketAddr, digest: &Digest) {
+        let ours = self.buckets();
+        let differs = |bucket: u8| ours[usize::from(bucket)] != digest.buckets[usize::from(bucket)];
+        let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
+        self.list(digest.after.clone(), differs, &mut batches, |_, record| {
+            RecordItem {
+                key: RecordKey::new(record.owner(), record.service()),
+                seq: record.seq(),
+                hash: record.hash().hash,
+            }
+        });
+        self.send_parts(
+            now,
+            from,
+            digest.session,
+            batches,
+            |part, members, records| {
+                Message::Inventory(Inventory {
+                    part,
+                    members,
+                    records,
+                })
+            },
+        );
+    }
+
+    /// Lists members, then records, in the order of their cursors.
+    fn list<T: Encode>(
+        &self,
+        after: Option<Cursor>,
+        wanted: impl Fn(u8) -> bool,
+        batches: &mut Batches<T>,
+        make: impl Fn(&Self, &crate::table::Record) -> T,
+    ) {
+        let (members_after, records_after) = match after {
+            None => (Some(None), None),
+            Some(Cursor::Member(addr)) => (Some(Some(addr)), None),
+            Some(Cursor::Record(key)) => (None, Some(key)),
+        };
+        if let Some(after) = members_after {
+            for peer in self
+                .members
+                .iter_after(after)
+                .filter(|peer| wanted(peer.bucket()))
+            {
+                if !batches.member(member_item(peer)) {
+                    return;
+                }
+            }
+        }
+        let after = records_after
+            .as_ref()
+            .map(|key| (key.owner(), &*key.service));
+        for record in self.replica.live_records_after(after) {
+            if wanted(record.hash().bucket) {
+                let key = RecordKey::new(record.owner(), record.service());
+                if !batches.item(key, make(self, record)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send_parts<T>(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        session: u32,
+        batches: Batches<T>,
+        message: impl Fn(Part, Vec<MemberItem>, Vec<T>) -> Message<'static>,
+    ) {
+        let count = u8::try_from(batches.full.len()).expect("at most PARTS");
+        for (index, batch) in (0..count).zip(batches.full) {
+            let part = Part {
+                session,
+                index,
+                count,
+                next: batches.next.clone(),
+            };
+            self.send_page(now, to, &message(part, batch.members, batch.items));
+        }
+    }
+
+    fn send_page(&mut self, now: Now, to: SocketAddr, message: &Message<'_>) {
+        if self.page_budget.take(now.instant) {
+            self.stats.pages_sent += 1;
+            self.send(now, to, message);
+        }
+    }
+
+    fn serve_records(&mut self, now: Now, to: SocketAddr, session: u32, keys: &[RecordKey]) {
+        let mut batches: Batches<Item> = Batches::new(self.payload_budget() - PART_BYTES);
+        for key in keys {
+            if let Some(record) = self.replica.record(key.owner(), &key.service) {
+                let item = self.item_of(record);
+                if !batches.item(key.clone(), item) {
+                    break; // asked for again
+                }
+            }
+        }
+        // No part of a listing: a count of zero.
+        for batch in batches.full {
+            let part = Part {
+                session,
+                index: 0,
+                count: 0,
+                next: None,
+            };
+            let page = Page {
+                part,
+                members: Vec::new(),
+                items: batch.items,
+            };
+            self.send_page(now, to, &Message::Page(page));
+        }
+    }
+
+    fn serve_chunks(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        key: &RecordKey,
+        seq: u64,
+        chunks: &[u16],
+    ) {
+        for chunk in chunks {
+            if let Some(message) = self.chunk_of(key, seq, *chunk) {
+                self.send_page(now, to, &Message::Chunk(message));
+            }
+        }
+    }
+}
+
+fn member_item(peer: &Peer) -> MemberItem {
+    MemberItem {
+        id: peer.id.into(),
+        incarnation: peer.incarnation,
+        health: peer.health,
+    }
+}

@@ -1,0 +1,259 @@
+//! Our own identity: what others believe of it, and what to do when they are wrong.
+//!
+//! # Rebirth
+//!
+//! Down is terminal in SWIM: a healthy node that was declared down by mistake has to come back
+//! under a higher identity. When the word is about our very identity, the next renewal is above
+//! whatever anybody has heard of us, so we take it; and because somebody may know more than that (a
+//! machine was rolled back, a clock was set back, another process is on our address), we say hello
+//! to a few and learn from the welcome. Rebirths are at least [`REBIRTH_PAUSE`] apart, doubling to
+//! [`REBIRTH_PAUSE_MAX`]: nothing that others say can make us renew without end.
+//!
+//! # Two processes on one address
+//!
+//! A higher boot on our address that is not ours is either an earlier life of ours under a faster
+//! clock, or another process. We take the least identity above it, which keeps the time of the
+//! start that began the dispute. So whoever finds *its own* start time in a rival's identity knows
+//! that it is the one who came later, and steps back: it no longer takes part, and asks now and
+//! then whether the address is free. The other one goes on.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::{Engine, TimerKey};
+use crate::{
+    gossip::{
+        Instant, Now,
+        identity::PeerId,
+        members::member_hash,
+        wire::message::{Health, Standing},
+    },
+    table::Event,
+};
+
+/// The least time between two rebirths.
+const REBIRTH_PAUSE: Duration = Duration::from_millis(200);
+/// The most that this pause grows to.
+const REBIRTH_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// After so long without one the pause is short again.
+const REBIRTH_FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// How often one that has stepped back asks whether the address is free.
+const STEP_BACK_RETRY: Duration = Duration::from_secs(30);
+/// How many peers are asked what they know of us.
+const ASKED: usize = 3;
+
+/// How the node takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Life {
+    #[default]
+    Running,
+    /// Declared down; about to be reborn.
+    Defunct,
+    /// Another process holds our address.
+    SteppedBack,
+    /// Saying goodbye.
+    Leaving,
+    Left,
+}
+
+/// The pace of rebirths.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rebirths {
+    last: Option<Instant>,
+    pause: Duration,
+    /// The identity to take when the pause is over.
+    due: Option<PeerId>,
+}
+
+impl Engine {
+    /// foca has heard that our identity is down.
+    pub(super) fn declared_dead(&mut self, now: Now) {
+        self.connected = false;
+        if self.life != Life::Running {
+            return;
+        }
+        tracing::warn!(target: "tidings::gossip", me = %self.me, "declared down by others");
+        self.life = Life::Defunct;
+        self.reborn_as(now, self.me.reborn());
+        for addr in self.members.choose(ASKED, &mut self.rng) {
+            self.say_hello(now, addr, 0);
+        }
+    }
+
+    /// A peer says what it knows of the identity on our address.
+    pub(super) fn own_standing_heard(&mut self, now: Now, standing: Option<Standing>) {
+        let Some(Standing {
+            boot,
+            renewal,
+            health,
+        }) = standing
+        else {
+            // Nobody holds our address there.
+            return self.address_is_free(now);
+        };
+        let known = PeerId {
+            addr: self.me.addr,
+            boot,
+            renewal,
+        };
+        if known == self.me {
+            if health == Health::Down {
+                self.reborn_as(now, self.me.reborn());
+            }
+        } else {
+            self.rival_heard(now, known, health);
+        }
+    }
+
+    /// An identity on our address that is not our present one.
+    pub(super) fn rival_heard(&mut self, now: Now, rival: PeerId, health: Health) {
+        if !rival.supersedes(&self.me) || rival.is_from_the_future(now.unix_ms) {
+            return;
+        }
+        if rival.boot == self.me.boot {
+            // Ours, from before this machine was rolled back.
+            return self.reborn_as(now, rival.reborn());
+        }
+        if health != Health::Down && self.life == Life::SteppedBack {
+            return;
+        }
+        if health != Health::Down && rival.started_unix_ms() == self.start_ms() {
+            return self.step_back(now);
+        }
+        if health != Health::Down && self.rebirths.last.is_some() {
+            let event = Event::AddressConflict {
+                addr: self.me.addr,
+                stepped_back: false,
+            };
+            self.tell_conflict(now, event);
+        }
+        self.reborn_as(now, PeerId::taking_over(rival));
+    }
+
+    const fn start_ms(&self) -> u64 {
+        self.started.started_unix_ms()
+    }
+
+    fn tell_conflict(&mut self, now: Now, event: Event) {
+        let quiet = self
+            .conflict_told
+            .is_none_or(|told| now.instant - told > STEP_BACK_RETRY);
+        if quiet {
+            self.conflict_told = Some(now.instant);
+            self.replica.tell(event);
+        }
+    }
+
+    fn step_back(&mut self, now: Now) {
+        if self.life == Life::SteppedBack || !self.feeds_foca() {
+            return;
+        }
+        let addr = self.me.addr;
+        tracing::error!(target: "tidings::gossip", %addr, "another process has this address; stepping back");
+        self.life = Life::SteppedBack;
+        self.connected = false;
+        self.rebirths.due = None;
+        self.tell_conflict(
+            now,
+            Event::AddressConflict {
+                addr,
+                stepped_back: true,
+            },
+        );
+        self.timers
+            .set(TimerKey::Rebirth, now.instant + STEP_BACK_RETRY);
+    }
+
+    /// A peer knows nobody on our address, or only a dead one.
+    fn address_is_free(&mut self, now: Now) {
+        if self.life == Life::SteppedBack {
+            let again = PeerId::new(self.me.addr, now.unix_ms, self.rng.random());
+            let next = if again.supersedes(&self.me) {
+                again
+            } else {
+                PeerId::taking_over(self.me)
+            };
+            self.started = next;
+            self.life = Life::Defunct;
+            self.reborn_as(now, next);
+        }
+    }
+
+    /// Begins again under a new boot, as a process that was started again would.
+    pub(super) fn start_over(&mut self, now: Now) {
+        self.reborn_as(now, PeerId::taking_over(self.me));
+    }
+
+    /// Takes a higher identity, now or when the pause since the last time is over.
+    fn reborn_as(&mut self, now: Now, id: PeerId) {
+        if self.life == Life::SteppedBack && id.boot != self.me.boot {
+            // The rival is dead: the address is ours again.
+            self.started = id;
+            self.life = Life::Defunct;
+        }
+        if !self.feeds_foca() {
+            return;
+        }
+        let id = match self.rebirths.due {
+            Some(due) if due.supersedes(&id) => due,
+            _ => id,
+        };
+        let earliest = self
+            .rebirths
+            .last
+            .map_or(now.instant, |last| last + self.rebirths.pause);
+        if earliest > now.instant {
+            self.rebirths.due = Some(id);
+            self.timers.set_earlier(TimerKey::Rebirth, earliest);
+            return;
+        }
+        self.rebirths.pause = match self.rebirths.last {
+            Some(last) if now.instant - last < REBIRTH_FORGIVEN_AFTER => {
+                (self.rebirths.pause * 2).clamp(REBIRTH_PAUSE, REBIRTH_PAUSE_MAX)
+            }
+            _ => REBIRTH_PAUSE,
+        };
+        self.rebirths.last = Some(now.instant);
+        self.rebirths.due = None;
+        self.timers.cancel(&TimerKey::Rebirth);
+        self.take_identity(now, id);
+    }
+
+    pub(super) fn rebirth_due(&mut self, now: Now) {
+        if self.life == Life::SteppedBack {
+            self.timers
+                .set(TimerKey::Rebirth, now.instant + STEP_BACK_RETRY);
+            for addr in self.members.choose(ASKED, &mut self.rng) {
+                self.say_hello(now, addr, 0);
+            }
+            return;
+        }
+        if let Some(id) = self.rebirths.due.take() {
+            self.reborn_as(now, id);
+        }
+    }
+
+    fn take_identity(&mut self, now: Now, id: PeerId) {
+        let before = self.me;
+        if let Err(error) = self.swim.change_identity(id, &mut self.effects) {
+            tracing::error!(target: "tidings::gossip", %error, "foca refused our new identity");
+            return;
+        }
+        tracing::info!(target: "tidings::gossip", %before, now = %id, "reborn");
+        self.me = id;
+        self.me_hash = member_hash(&id);
+        self.life = Life::Running;
+        self.incarnation = 0;
+        self.stats.rebirths += 1;
+        if before.boot != id.boot {
+            self.own_records_again(now, before.owner());
+        }
+        // foca stays disconnected until somebody addresses the new identity (trap 3), and nobody
+        // does who has not heard of it. Looking at its members again connects it: it probes them,
+        // and so tells them.
+        self.tell_foca(std::iter::empty(), false);
+        self.run_effects(now);
+        self.kindle_rebirth(now);
+    }
+}

@@ -1,0 +1,450 @@
+//! Reconciliation, asking: finding out what a peer has that we lack, and getting it.
+//!
+//! Every datagram carries its sender's fingerprint. Equal to ours, or to one that ours was in the
+//! last seconds: nothing to do. Otherwise, if the difference lasts, we send the sums of our buckets
+//! to that peer; it lists what it holds in those that differ; we pull what we lack. A joiner, whose
+//! table is empty, skips the comparison and pulls everything. The peer keeps no state: each request
+//! says where its answer is to begin, and is repeated when parts of the answer are missing.
+//!
+//! Bounds: one session of our own at a time, the next at least a second later, the pause doubling to
+//! ten while nothing comes of it; [`WINDOW`] records asked for at a time; a session ends after
+//! [`MOST_TRIES`] requests in a row without progress.
+//!
+//! # Word of a death
+//!
+//! Down is terminal, so a peer's word alone never makes it true here: it is imported as a suspicion,
+//! with our own timer, and the member is asked at once. If it lives it refutes, and the peer, who
+//! holds it dead, is the one who has to learn.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use rand::RngExt;
+
+use super::{Engine, TimerKey, standing::Life};
+use crate::gossip::{
+    Instant, Now,
+    identity::PeerId,
+    stats::Cause,
+    wire::message::{
+        Cursor, Digest, Health, Inventory, MemberItem, Message, Page, Part, Pull, RecordKey,
+    },
+};
+
+/// How many records may be asked for without having come.
+const WINDOW: usize = 64;
+/// How many requests in a row may remain without progress.
+const MOST_TRIES: u8 = 5;
+/// How many records a session may want: what a table of a thousand members lists, many times over.
+const MOST_WANTED: usize = 100_000;
+/// The session of pages that a joiner gets unasked.
+pub(super) const UNASKED: u32 = 0;
+/// Room in a request for what stands around the keys.
+const PULL_OVERHEAD_BYTES: usize = 16;
+
+/// What is known of differences, and the session under way.
+#[derive(Debug)]
+pub(super) struct Sync {
+    session: Option<Session>,
+    last_id: u32,
+    /// The latest peer whose fingerprint was none of ours.
+    differing: Option<(SocketAddr, u64)>,
+    not_before: Instant,
+    pause: Duration,
+    /// Whether some peer's whole table has been taken over since we started.
+    has_table: bool,
+}
+
+impl Sync {
+    pub(super) fn new(pause: Duration) -> Self {
+        Self {
+            session: None,
+            last_id: 0,
+            differing: None,
+            not_before: Instant::ZERO,
+            pause,
+            has_table: false,
+        }
+    }
+
+    /// Whether this node is still a joiner.
+    pub(super) const fn needs_table(&self) -> bool {
+        !self.has_table
+    }
+
+    /// Whether the first pages are wanted of whoever is called now.
+    pub(super) const fn wants_pages(&self) -> bool {
+        !self.has_table && self.session.is_none()
+    }
+}
+
+#[derive(Debug)]
+struct Session {
+    id: u32,
+    peer: SocketAddr,
+    /// Everything, as a joiner wants it; or only what differs.
+    everything: bool,
+    /// Where the listing goes on.
+    after: Option<Cursor>,
+    /// Which parts of the present answer have come.
+    parts: BTreeSet<u8>,
+    listed: bool,
+    /// What we lack, and whether it has been asked for.
+    wanted: BTreeMap<RecordKey, bool>,
+    tries: u8,
+    /// Whether anything came of it.
+    moved: bool,
+}
+
+impl Engine {
+    /// Compares a peer's fingerprint with ours.
+    pub(super) fn compare_fingerprint(&mut self, now: Now, from: SocketAddr, theirs: u64) {
+        let ours = self.fingerprint();
+        self.history.note(now.instant, ours);
+        if self.history.contains(theirs) {
+            if self.sync.differing.is_some_and(|(peer, _)| peer == from) {
+                self.sync.differing = None;
+                self.timers.cancel(&TimerKey::SyncStart);
+            }
+            return;
+        }
+        self.sync.differing = Some((from, theirs));
+        if self.sync.session.is_none() && self.timers.deadline(&TimerKey::SyncStart).is_none() {
+            let delay = self.config.sync_delay;
+            let jitter = delay.mul_f64(self.rng.random_range(0.0..1.0));
+            let at = (now.instant + delay + jitter).max(self.sync.not_before);
+            self.timers.set(TimerKey::SyncStart, at);
+        }
+    }
+
+    /// A difference has lasted, or has gone in the meantime.
+    pub(super) fn sync_start_due(&mut self, now: Now) {
+        let Some((peer, theirs)) = self.sync.differing.take() else {
+            return;
+        };
+        let settled = self.history.contains(theirs);
+        if settled || self.sync.session.is_some() || self.life != Life::Running {
+            return;
+        }
+        self.begin_sync(now, peer, false);
+    }
+
+    /// Takes over a peer's whole table, unless one has been taken over already. The first pages
+    /// come unasked with the welcome; if they do not, they are asked for.
+    pub(super) fn sync_all(&mut self, now: Now, peer: SocketAddr) {
+        if self.sync.needs_table() && self.sync.session.is_none() {
+            self.open_session(peer, true);
+            self.timers.set(
+                TimerKey::SyncRetry,
+                now.instant + self.config.request_timeout,
+            );
+        }
+    }
+
+    fn begin_sync(&mut self, now: Now, peer: SocketAddr, everything: bool) {
+        self.open_session(peer, everything);
+        self.ask_listing(now);
+    }
+
+    fn open_session(&mut self, peer: SocketAddr, everything: bool) {
+        self.stats.syncs += 1;
+        tracing::debug!(target: "tidings::gossip", %peer, everything, "reconciling");
+        self.sync.session = Some(Session {
+            id: UNASKED,
+            peer,
+            everything,
+            after: None,
+            parts: BTreeSet::new(),
+            listed: false,
+            wanted: BTreeMap::new(),
+            tries: 0,
+            moved: false,
+        });
+    }
+
+    /// Asks for the listing, from where it stands.
+    fn ask_listing(&mut self, now: Now) {
+        let buckets = self.buckets();
+        let Some(session) = &mut self.sync.session else {
+            return;
+        };
+        if session.id == UNASKED {
+            self.sync.last_id = self.sync.last_id.checked_add(1).unwrap_or(1);
+            session.id = self.sync.last_id;
+        }
+        session.parts.clear();
+        let (peer, id, after) = (session.peer, session.id, session.after.clone());
+        let request = if session.everything {
+            Message::Pull(Pull::All { session: id, after })
+        } else {
+            Message::Digest(Box::new(Digest {
+                session: id,
+                buckets,
+                after,
+            }))
+        };
+        self.send(now, peer, &request);
+        self.timers.set(
+            TimerKey::SyncRetry,
+            now.instant + self.config.request_timeout,
+        );
+    }
+
+    /// Something that was asked for has not come in time.
+    pub(super) fn sync_retry_due(&mut self, now: Now) {
+        let Some(session) = &mut self.sync.session else {
+            return;
+        };
+        session.tries += 1;
+        if session.tries > MOST_TRIES || self.life != Life::Running {
+            return self.end_sync(now, false);
+        }
+        for asked in session.wanted.values_mut() {
+            *asked = false;
+        }
+        if !session.listed {
+            self.ask_listing(now);
+        }
+        self.pull_wanted(now);
+    }
+
+    /// Checks that a part belongs to the present answer of the present session, and notes it.
+    fn take_part(&mut self, now: Now, from: SocketAddr, part: &Part) -> bool {
+        let Some(session) = &mut self.sync.session else {
+            return false;
+        };
+        if session.id != part.session || session.peer != from {
+            return false;
+        }
+        session.tries = 0;
+        self.timers.set(
+            TimerKey::SyncRetry,
+            now.instant + self.config.request_timeout,
+        );
+        true
+    }
+
+    /// Counts a part of the listing; when the answer is complete, asks for the next one.
+    fn part_done(&mut self, now: Now, part: Part) {
+        let Some(session) = &mut self.sync.session else {
+            return;
+        };
+        if session.id != part.session || session.listed || part.count == 0 {
+            return self.pull_wanted(now);
+        }
+        session.parts.insert(part.index);
+        if session.parts.len() >= usize::from(part.count) {
+            match part.next {
+                // An answer that does not go on would go on for ever.
+                Some(next) if session.after.as_ref() < Some(&next) => {
+                    session.after = Some(next);
+                    self.ask_listing(now);
+                }
+                _ => session.listed = true,
+            }
+        }
+        self.pull_wanted(now);
+    }
+
+    pub(super) fn inventory_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        inventory: Inventory,
+    ) -> Result<(), Cause> {
+        if !self.take_part(now, from, &inventory.part) {
+            return Err(Cause::Unexpected);
+        }
+        for member in inventory.members {
+            self.member_listed(now, member);
+        }
+        for item in inventory.records {
+            let owner = item.key.owner();
+            let held = self.replica.record(owner, &item.key.service);
+            let lacking = match held {
+                Some(held) => (held.seq(), held.hash().hash) < (item.seq, item.hash),
+                None => true,
+            };
+            // What somebody says of our own records is looked at in full: we may have to repair.
+            let ours_differs =
+                owner == self.me.owner() && held.is_none_or(|held| held.hash().hash != item.hash);
+            if let Some(session) = &mut self.sync.session
+                && (lacking || ours_differs)
+                && session.wanted.len() < MOST_WANTED
+            {
+                session.wanted.entry(item.key).or_insert(false);
+            }
+        }
+        self.part_done(now, inventory.part);
+        Ok(())
+    }
+
+    pub(super) fn page_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        page: Page,
+    ) -> Result<(), Cause> {
+        if !self.take_part(now, from, &page.part) {
+            return Err(Cause::Unexpected);
+        }
+        for member in page.members {
+            self.member_listed(now, member);
+        }
+        for item in page.items {
+            self.item_received(now, from, item)?;
+        }
+        self.part_done(now, page.part);
+        Ok(())
+    }
+
+    /// Asks for what is wanted, a window at a time; ends the session when nothing is.
+    fn pull_wanted(&mut self, now: Now) {
+        let room = self.payload_budget() - PULL_OVERHEAD_BYTES;
+        let Some(session) = &mut self.sync.session else {
+            return;
+        };
+        if session.listed && session.wanted.is_empty() {
+            return self.end_sync(now, true);
+        }
+        let mut free =
+            WINDOW.saturating_sub(session.wanted.values().filter(|asked| **asked).count());
+        let mut requests = Vec::new();
+        let mut keys = Vec::new();
+        let mut size = 0;
+        for (key, asked) in session.wanted.iter_mut().filter(|(_, asked)| !**asked) {
+            if free == 0 {
+                break;
+            }
+            free -= 1;
+            *asked = true;
+            // Family, address, port, boot and the name's length, at most.
+            let key_bytes = 33 + key.service.len();
+            if size + key_bytes > room {
+                requests.push(std::mem::take(&mut keys));
+                size = 0;
+            }
+            size += key_bytes;
+            keys.push(key.clone());
+        }
+        requests.push(keys);
+        let (peer, id) = (session.peer, session.id);
+        for keys in requests.into_iter().filter(|keys| !keys.is_empty()) {
+            self.send(
+                now,
+                peer,
+                &Message::Pull(Pull::Records { session: id, keys }),
+            );
+        }
+    }
+
+    /// A record that may have been wanted is here, or is on its way by other means.
+    pub(super) fn sync_has(&mut self, _now: Now, key: &RecordKey) {
+        if let Some(session) = &mut self.sync.session {
+            session.wanted.remove(key);
+        }
+    }
+
+    /// Something new came in.
+    pub(super) fn sync_moved(&mut self) {
+        if let Some(session) = &mut self.sync.session {
+            session.moved = true;
+        }
+    }
+
+    fn end_sync(&mut self, now: Now, complete: bool) {
+        let Some(session) = self.sync.session.take() else {
+            return;
+        };
+        self.timers.cancel(&TimerKey::SyncRetry);
+        if session.everything && complete {
+            self.sync.has_table = true;
+        }
+        self.sync.pause = if session.moved {
+            self.config.sync_interval
+        } else {
+            (self.sync.pause * 2).min(self.config.sync_interval_max)
+        };
+        self.sync.not_before = now.instant + self.jittered(self.sync.pause);
+        tracing::debug!(
+            target: "tidings::gossip",
+            peer = %session.peer, complete, moved = session.moved, "reconciled"
+        );
+        if self.sync.needs_table()
+            && let Some(other) = self.members.choose(1, &mut self.rng).pop()
+        {
+            self.begin_sync(now, other, true);
+        }
+    }
+
+    /// A peer says how it believes a member to be.
+    fn member_listed(&mut self, now: Now, item: MemberItem) {
+        let id = PeerId::from(item.id);
+        if id.addr == self.me.addr {
+            if id != self.me {
+                self.rival_heard(now, id, item.health);
+            } else if item.health != Health::Alive {
+                // The peer will hear from us that we live, or tell us in a welcome that we are dead.
+                self.say_hello_to_doubter(now);
+            }
+            return;
+        }
+        if !self.is_admissible(now, &id, item.health) {
+            return;
+        }
+        let known = self
+            .members
+            .get(id.addr)
+            .map(|peer| (peer.id, peer.incarnation, peer.health));
+        match (known, item.health) {
+            (None, Health::Down) => {}
+            (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
+            (Some((known_id, _, Health::Down)), health) => {
+                if known_id != id {
+                    if health != Health::Down {
+                        self.learn(now, id, item.incarnation, health, true);
+                    }
+                } else if health != Health::Down {
+                    // Alive there, dead here: if it lives, it has to be reborn, so tell it.
+                    self.say_hello(now, id.addr, 0);
+                }
+            }
+            (Some((known_id, incarnation, Health::Alive)), Health::Down) => {
+                let incarnation = if known_id == id {
+                    incarnation
+                } else {
+                    item.incarnation
+                };
+                self.import_death(now, id, incarnation);
+            }
+            (Some(_), Health::Down) => {}
+            (known, health) => {
+                let fresh = known.is_none_or(|(known_id, incarnation, _)| {
+                    known_id != id || item.incarnation > incarnation || health == Health::Suspect
+                });
+                if fresh {
+                    self.sync_moved();
+                    self.learn(now, id, item.incarnation, health, false);
+                }
+            }
+        }
+    }
+
+    /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.
+    fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        self.sync_moved();
+        self.learn(now, id, incarnation, Health::Suspect, true);
+        let accusation = foca::Member::new(id, incarnation, foca::State::Suspect);
+        self.send_swim_of_ours(now, id, foca::Message::Ping(0), vec![accusation]);
+    }
+
+    /// The peer that we reconcile with doubts that we live.
+    fn say_hello_to_doubter(&mut self, now: Now) {
+        if let Some(peer) = self.sync.session.as_ref().map(|session| session.peer) {
+            self.say_hello(now, peer, 0);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use super::wire::frame::Refusal;
+
+/// What a node has counted since it started, and how much it holds now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams handed to the engine, whatever became of them.
+    pub datagrams_received: u64,
+    /// Their payloads' bytes, without UDP and IP headers.
+    pub bytes_received: u64,
+    /// Datagrams that the engine asked to send.
+    pub datagrams_sent: u64,
+    /// Their payloads' bytes, without UDP and IP headers.
+    pub bytes_sent: u64,
+    /// Datagrams that were dropped, by cause.
+    pub dropped: Dropped,
+    /// Payloads of a kind that this build does not know; skipped.
+    pub unknown_kinds: u64,
+    /// Extensions that this build does not know; skipped, and passed on with the record they are in.
+    pub unknown_extensions: u64,
+    /// Records that were refused at a bound of the table.
+    pub records_refused: u64,
+    /// Membership updates that were not believed: a boot in the far future, an impossible address,
+    /// or one member too many.
+    pub updates_refused: u64,
+    /// Reconciliations begun.
+    pub syncs: u64,
+    /// Pages of the table sent to others.
+    pub pages_sent: u64,
+    /// Times that this node was declared down by mistake and came back under a new identity.
+    pub rebirths: u64,
+    /// Suspicions of this node that it refuted.
+    pub refutations: u64,
+    /// Members that are live or suspected, this node included.
+    pub members: usize,
+    /// Those of them that are suspected.
+    pub suspects: usize,
+    /// Records held, visible or not.
+    pub records: usize,
+    /// What they cost in memory, roughly, in bytes.
+    pub record_bytes: usize,
+    /// Records that are still being pushed to others.
+    pub news_pending: usize,
+}
+
+/// Dropped datagrams by cause. The node's state is unchanged by any of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// No byte at all.
+    pub empty: u64,
+    /// Shorter than the header says, or than any header.
+    pub truncated: u64,
+    /// A format version that this build does not speak.
+    pub version: u64,
+    /// Sealed, while this node has no key.
+    pub sealed: u64,
+    /// From another cluster.
+    pub other_cluster: u64,
+    /// Larger than `max_datagram`.
+    pub oversized: u64,
+    /// The payload does not follow the schema, or says what cannot be.
+    pub malformed: u64,
+    /// From this node itself.
+    pub own: u64,
+    /// From an address that is not proven; it got a cookie, where that is no larger.
+    pub unproven: u64,
+    /// For another identity than this node's present one.
+    pub misaddressed: u64,
+    /// An answer that nobody waits for.
+    pub unexpected: u64,
+}
+
+impl Dropped {
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.empty
+            + self.truncated
+            + self.version
+            + self.sealed
+            + self.other_cluster
+            + self.oversized
+            + self.malformed
+            + self.own
+            + self.unproven
+            + self.misaddressed
+            + self.unexpected
+    }
+}
+
+/// Why a datagram was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    Empty,
+    Truncated,
+    Version,
+    Sealed,
+    OtherCluster,
+    Oversized,
+    Malformed,
+    Own,
+    Unproven,
+    Misaddressed,
+    Unexpected,
+}
+
+impl Cause {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::Version => "of another format version",
+            Self::Sealed => "sealed, and there is no key",
+            Self::OtherCluster => "of another cluster",
+            Self::Oversized => "oversized",
+            Self::Malformed => "malformed",
+            Self::Own => "from this node itself",
+            Self::Unproven => "from an address that is not proven",
+            Self::Misaddressed => "for another identity",
+            Self::Unexpected => "an answer that nobody waits for",
+        }
+    }
+
+    /// Whether it happens in sound clusters too, and is not worth a warning.
+    pub(super) const fn is_usual(self) -> bool {
+        matches!(
+            self,
+            Self::Own | Self::Unproven | Self::Misaddressed | Self::Unexpected
+        )
+    }
+}
+
+impl From<Refusal> for Cause {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Empty => Self::Empty,
+            Refusal::Truncated => Self::Truncated,
+            Refusal::Version => Self::Version,
+            Refusal::Sealed => Self::Sealed,
+            Refusal::OtherCluster => Self::OtherCluster,
+        }
+    }
+}
+
+impl Stats {
+    pub(super) fn count(&mut self, cause: Cause) {
+        let dropped = &mut self.dropped;
+        *match cause {
+            Cause::Empty => &mut dropped.empty,
+            Cause::Truncated => &mut dropped.truncated,
+            Cause::Version => &mut dropped.version,
+            Cause::Sealed => &mut dropped.sealed,
+            Cause::OtherCluster => &mut dropped.other_cluster,
+            Cause::Oversized => &mut dropped.oversized,
+            Cause::Malformed => &mut dropped.malformed,
+            Cause::Own => &mut dropped.own,
+            Cause::Unproven => &mut dropped.unproven,
+            Cause::Misaddressed => &mut dropped.misaddressed,
+            Cause::Unexpected => &mut dropped.unexpected,
+        } += 1;
+    }
+}

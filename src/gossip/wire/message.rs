@@ -1,0 +1,333 @@
+//! The kinds of payload, and what each holds.
+
+use std::net::SocketAddr;
+
+use super::{
+    codec::{Decode, Encode, Malformed, decode, encode},
+    extensions,
+};
+use crate::{
+    gossip::identity::PeerId,
+    table::{BUCKETS, Owner},
+};
+
+/// The numbers of the kinds. 11 to 13 are set aside for `ping`, `pong` and `suspect`.
+pub(in crate::gossip) mod kind {
+    pub(in crate::gossip) const SWIM: u8 = 1;
+    pub(in crate::gossip) const HELLO: u8 = 2;
+    pub(in crate::gossip) const WELCOME: u8 = 3;
+    pub(in crate::gossip) const COOKIE: u8 = 4;
+    pub(in crate::gossip) const NEWS: u8 = 5;
+    pub(in crate::gossip) const DIGEST: u8 = 6;
+    pub(in crate::gossip) const INVENTORY: u8 = 7;
+    pub(in crate::gossip) const PULL: u8 = 8;
+    pub(in crate::gossip) const PAGE: u8 = 9;
+    pub(in crate::gossip) const CHUNK: u8 = 10;
+}
+
+/// How a member is believed to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(in crate::gossip) enum Health {
+    Alive,
+    Suspect,
+    Down,
+}
+
+/// An identity on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct WirePeer {
+    addr: SocketAddr,
+    boot: u64,
+    renewal: u32,
+}
+
+impl From<PeerId> for WirePeer {
+    fn from(id: PeerId) -> Self {
+        Self {
+            addr: id.addr,
+            boot: id.boot,
+            renewal: id.renewal,
+        }
+    }
+}
+
+impl From<WirePeer> for PeerId {
+    fn from(peer: WirePeer) -> Self {
+        Self {
+            addr: peer.addr,
+            boot: peer.boot,
+            renewal: peer.renewal,
+        }
+    }
+}
+
+/// What the sender knows of the identity that holds the receiver's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Standing {
+    pub(in crate::gossip) boot: u64,
+    pub(in crate::gossip) renewal: u32,
+    pub(in crate::gossip) health: Health,
+}
+
+/// The first word to an address: of a joiner to a seed, or to a peer that was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Hello {
+    /// Comes back in the welcome.
+    pub(in crate::gossip) token: u64,
+    /// What the receiver gave to prove the sender's address; zero at first.
+    pub(in crate::gossip) cookie: u64,
+    pub(in crate::gossip) me: WirePeer,
+    /// The address that is called, by which a node recognises a call to itself.
+    pub(in crate::gossip) to: SocketAddr,
+    pub(in crate::gossip) known: Option<Standing>,
+    /// Whether the sender holds no table yet and wants all of it.
+    pub(in crate::gossip) joining: bool,
+    /// Makes the datagram at least as large as the answer, see [`Welcome`].
+    pub(in crate::gossip) padding: Vec<u8>,
+}
+
+/// The answer to a hello. It is never larger than the hello, because the hello's address is not
+/// proven: a forged one must not make this node send much to somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Welcome {
+    pub(in crate::gossip) token: u64,
+    pub(in crate::gossip) cookie: u64,
+    pub(in crate::gossip) me: WirePeer,
+    /// From where the hello came.
+    pub(in crate::gossip) observed: SocketAddr,
+    pub(in crate::gossip) known: Option<Standing>,
+    /// The cookie was good: the sender of the hello is taken for a member.
+    pub(in crate::gossip) accepted: bool,
+}
+
+/// The answer to anything else from an address that is not proven. Smaller than any such datagram.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Cookie {
+    pub(in crate::gossip) cookie: u64,
+}
+
+/// Whose record it is, and of which service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(in crate::gossip) struct RecordKey {
+    addr: SocketAddr,
+    boot: u64,
+    pub(in crate::gossip) service: String,
+}
+
+impl RecordKey {
+    pub(in crate::gossip) fn new(owner: Owner, service: &str) -> Self {
+        Self {
+            addr: owner.addr,
+            boot: owner.boot,
+            service: service.to_owned(),
+        }
+    }
+
+    pub(in crate::gossip) const fn owner(&self) -> Owner {
+        Owner {
+            addr: self.addr,
+            boot: self.boot,
+        }
+    }
+}
+
+/// A record, or word of one that is too large to come along.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) enum Item {
+    Record {
+        key: RecordKey,
+        seq: u64,
+        content: Vec<u8>,
+    },
+    Notice {
+        key: RecordKey,
+        seq: u64,
+        length: u32,
+    },
+}
+
+/// What is new.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct News {
+    pub(in crate::gossip) items: Vec<Item>,
+}
+
+/// "These are the sums of my buckets; list what you hold in those that differ."
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Digest {
+    pub(in crate::gossip) session: u32,
+    pub(in crate::gossip) buckets: [u64; BUCKETS],
+    pub(in crate::gossip) after: Option<Cursor>,
+}
+
+/// Where a listing goes on: members come first, then records.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub(in crate::gossip) enum Cursor {
+    Member(SocketAddr),
+    Record(RecordKey),
+}
+
+/// A member as its sender believes it to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct MemberItem {
+    pub(in crate::gossip) id: WirePeer,
+    pub(in crate::gossip) incarnation: u16,
+    pub(in crate::gossip) health: Health,
+}
+
+/// A record by name, without its content.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct RecordItem {
+    pub(in crate::gossip) key: RecordKey,
+    pub(in crate::gossip) seq: u64,
+    pub(in crate::gossip) hash: u64,
+}
+
+/// Which of the datagrams of one answer this is, and where the next answer would begin.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Part {
+    pub(in crate::gossip) session: u32,
+    pub(in crate::gossip) index: u8,
+    pub(in crate::gossip) count: u8,
+    /// Nothing when the listing ends with this answer.
+    pub(in crate::gossip) next: Option<Cursor>,
+}
+
+/// What the sender holds in the buckets that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Inventory {
+    pub(in crate::gossip) part: Part,
+    pub(in crate::gossip) members: Vec<MemberItem>,
+    pub(in crate::gossip) records: Vec<RecordItem>,
+}
+
+/// "Send me this."
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) enum Pull {
+    /// All that is held, from a point on: what a joiner asks for.
+    All { session: u32, after: Option<Cursor> },
+    /// These records.
+    Records { session: u32, keys: Vec<RecordKey> },
+    /// These chunks of a large record.
+    Chunks {
+        key: RecordKey,
+        seq: u64,
+        chunks: Vec<u16>,
+    },
+}
+
+/// Members and records in full.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Page {
+    pub(in crate::gossip) part: Part,
+    pub(in crate::gossip) members: Vec<MemberItem>,
+    pub(in crate::gossip) items: Vec<Item>,
+}
+
+/// A piece of a record that is larger than a datagram.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Chunk {
+    pub(in crate::gossip) key: RecordKey,
+    pub(in crate::gossip) seq: u64,
+    /// The length of the whole content in bytes.
+    pub(in crate::gossip) length: u32,
+    pub(in crate::gossip) chunk: u16,
+    pub(in crate::gossip) bytes: Vec<u8>,
+}
+
+/// What stands before foca's packet: the identities that foca would write out in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct SwimHead {
+    pub(in crate::gossip) renewal: u32,
+    /// The sender's address, where it is not the one that the datagram comes from.
+    pub(in crate::gossip) advertised: Option<SocketAddr>,
+    /// Which identity of the receiver is addressed, see [`addressee`].
+    pub(in crate::gossip) to: u32,
+}
+
+/// An identity of the receiver in four bytes. Its address is where the datagram went; what is left
+/// to tell is which of the processes and rebirths on that address is meant.
+pub(in crate::gossip) fn addressee(id: &PeerId) -> u32 {
+    let mixed =
+        (id.boot ^ u64::from(id.renewal).rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) as u32
+}
+
+/// A payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::gossip) enum Message<'a> {
+    /// foca's packet, still encoded, with what follows it.
+    Swim(SwimHead, &'a [u8]),
+    Hello(Hello),
+    Welcome(Welcome),
+    Cookie(Cookie),
+    News(News),
+    Digest(Box<Digest>),
+    Inventory(Inventory),
+    Pull(Pull),
+    Page(Page),
+    Chunk(Chunk),
+}
+
+/// A payload could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gossip) enum Unusable {
+    /// A kind that this build does not know.
+    UnknownKind,
+    Malformed,
+}
+
+impl From<Malformed> for Unusable {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads a payload, and counts the extensions after it that this build does not know.
+    pub(in crate::gossip) fn read(kind: u8, mut bytes: &'a [u8]) -> Result<(Self, u64), Unusable> {
+        let bytes = &mut bytes;
+        let message = match kind {
+            kind::SWIM => {
+                let head = decode(bytes)?;
+                return Ok((Self::Swim(head, bytes), 0));
+            }
+            kind::HELLO => Self::Hello(decode(bytes)?),
+            kind::WELCOME => Self::Welcome(decode(bytes)?),
+            kind::COOKIE => Self::Cookie(decode(bytes)?),
+            kind::NEWS => Self::News(decode(bytes)?),
+            kind::DIGEST => Self::Digest(Box::new(decode(bytes)?)),
+            kind::INVENTORY => Self::Inventory(decode(bytes)?),
+            kind::PULL => Self::Pull(decode(bytes)?),
+            kind::PAGE => Self::Page(decode(bytes)?),
+            kind::CHUNK => Self::Chunk(decode(bytes)?),
+            _ => return Err(Unusable::UnknownKind),
+        };
+        Ok((message, extensions::count_unknown(bytes)?))
+    }
+
+    /// Writes a payload, and says of which kind it is.
+    pub(in crate::gossip) fn write(&self, out: &mut Vec<u8>) -> u8 {
+        match self {
+            Self::Swim(head, packet) => {
+                encode(head, out);
+                out.extend_from_slice(packet);
+                kind::SWIM
+            }
+            Self::Hello(hello) => put(hello, kind::HELLO, out),
+            Self::Welcome(welcome) => put(welcome, kind::WELCOME, out),
+            Self::Cookie(cookie) => put(cookie, kind::COOKIE, out),
+            Self::News(news) => put(news, kind::NEWS, out),
+            Self::Digest(digest) => put(digest, kind::DIGEST, out),
+            Self::Inventory(inventory) => put(inventory, kind::INVENTORY, out),
+            Self::Pull(pull) => put(pull, kind::PULL, out),
+            Self::Page(page) => put(page, kind::PAGE, out),
+            Self::Chunk(chunk) => put(chunk, kind::CHUNK, out),
+        }
+    }
+}
+
+fn put<T: Encode>(value: &T, kind: u8, out: &mut Vec<u8>) -> u8 {
+    encode(value, out);
+    kind
+}

@@ -1,0 +1,117 @@
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+
+use super::fingerprint::{ItemHash, ItemHasher};
+use crate::registry::ServiceInstance;
+
+/// The process that wrote a record: its advertised address, and the boot that tells it from
+/// earlier processes on that address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// The canonical advertised address.
+    pub addr: SocketAddr,
+    /// Chosen when the process started; a later process on the same address has a higher one.
+    pub boot: u64,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{:x}", self.addr, self.boot)
+    }
+}
+
+/// The service name under which an owner says that it is leaving. No instance can bear it, because
+/// an empty name is refused.
+pub const LEAVING: &str = "";
+
+/// The unit of replication: all of one owner's instances of one service.
+///
+/// Only the owner writes it, and the higher `seq` wins, so there is no conflict to merge. An empty
+/// list of instances is how a deregistration spreads. `content` is what the owner wrote, byte for
+/// byte: it is relayed as it came, so that a field which this build does not know survives.
+#[derive(Debug, Clone)]
+pub struct Record {
+    owner: Owner,
+    service: Arc<str>,
+    seq: u64,
+    content: Bytes,
+    instances: Vec<Arc<ServiceInstance>>,
+    hash: ItemHash,
+}
+
+impl Record {
+    /// A record as its owner wrote it: `content` is the encoded form of `instances`.
+    pub fn new(
+        owner: Owner,
+        service: Arc<str>,
+        seq: u64,
+        content: Bytes,
+        instances: Vec<Arc<ServiceInstance>>,
+    ) -> Self {
+        let hash = ItemHasher::new("record")
+            .part(owner.addr.to_string().as_bytes())
+            .part(&owner.boot.to_be_bytes())
+            .part(service.as_bytes())
+            .end_of_key()
+            .part(&seq.to_be_bytes())
+            .part(&content)
+            .finish();
+        Self {
+            owner,
+            service,
+            seq,
+            content,
+            instances,
+            hash,
+        }
+    }
+
+    /// Who wrote it.
+    pub const fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// The service's name, or [`LEAVING`].
+    pub const fn service(&self) -> &Arc<str> {
+        &self.service
+    }
+
+    /// The version: of two records of the same owner and service the higher one is the newer.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The encoded instances, as the owner wrote them.
+    pub const fn content(&self) -> &Bytes {
+        &self.content
+    }
+
+    /// The owner's instances of the service.
+    pub fn instances(&self) -> &[Arc<ServiceInstance>] {
+        &self.instances
+    }
+
+    /// The strong hash over owner, service, seq and content.
+    pub const fn hash(&self) -> ItemHash {
+        self.hash
+    }
+
+    /// An empty list: the owner has deregistered what it had.
+    pub fn is_tombstone(&self) -> bool {
+        self.instances.is_empty() && &*self.service != LEAVING
+    }
+
+    /// Whether `self` replaces `other`, a record of the same owner and service. The higher `seq`
+    /// wins. Two different contents under one `seq` cannot come from a sound owner; the higher
+    /// hash wins then, so that all replicas agree until the owner has written again.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        (self.seq, self.hash.hash) > (other.seq, other.hash.hash)
+    }
+
+    /// What the record costs in memory, roughly: its text twice (encoded and parsed) and a bound on
+    /// what the structures around it take.
+    pub fn cost_bytes(&self) -> usize {
+        256 + self.service.len() + 2 * self.content.len() + 256 * self.instances.len()
+    }
+}

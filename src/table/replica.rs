@@ -1,0 +1,554 @@
+//! The writing side of the table: whose records there are, and which of them can be seen.
+//!
+//! # Invariants
+//!
+//! 1. A record is visible if and only if its owner is live, or failed less than
+//!    [`Limits::failure_grace`] ago.
+//! 2. For each owner and service there is one record, and its `seq` never goes back while the owner
+//!    is known.
+//! 3. The fingerprint covers exactly the records of live owners that are not empty lists.
+//! 4. Every visible change is told by an [`Event`], and no event is emitted without one.
+//! 5. What is held for owners that are not live is bounded in number, bytes and time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    directory::Directory,
+    event::Event,
+    fingerprint::Fingerprint,
+    instant::Instant,
+    record::{LEAVING, Owner, Record},
+    visible::Visible,
+};
+use crate::registry::ServiceInstance;
+
+/// The bounds of a replica. At a bound a record is refused, and the refusal says which bound it was.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long the records of a failed owner stay visible, in case it turns out to be alive.
+    /// Default 50 ms, in which a rebirth can be announced on a LAN.
+    pub failure_grace: Duration,
+    /// How long the records of an owner that is not live are kept out of sight. Default 60 s.
+    pub park_for: Duration,
+    /// How long an empty list is remembered. Default 10 minutes; after that the owner's repair
+    /// (it writes again above what it hears) does what the memory did.
+    pub forget_empty_after: Duration,
+    /// Records per owner. Default 1,024.
+    pub records_per_owner: usize,
+    /// Owners that are not live but whose records are kept. Default 1,024.
+    pub absent_owners: usize,
+    /// What all records may cost, by [`Record::cost_bytes`]. Default 256 MiB.
+    pub table_bytes: usize,
+    /// What the records of owners that never were live may cost. Default 8 MiB.
+    pub waiting_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            failure_grace: Duration::from_millis(50),
+            park_for: Duration::from_secs(60),
+            forget_empty_after: Duration::from_secs(600),
+            records_per_owner: 1_024,
+            absent_owners: 1_024,
+            table_bytes: 256 << 20,
+            waiting_bytes: 8 << 20,
+        }
+    }
+}
+
+/// What became of a record that was offered to the replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is newer than what was held, and its owner is live.
+    New,
+    /// It is newer than what was held; its owner is not live, so it waits out of sight.
+    Waiting,
+    /// Exactly this is held already.
+    Same,
+    /// What is held supersedes it.
+    Stale,
+    /// A bound was reached; the replica is unchanged.
+    Refused(Bound),
+}
+
+/// The bound at which a record was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// [`Limits::records_per_owner`].
+    RecordsPerOwner,
+    /// [`Limits::absent_owners`].
+    AbsentOwners,
+    /// [`Limits::table_bytes`].
+    TableBytes,
+    /// [`Limits::waiting_bytes`].
+    WaitingBytes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// A live member.
+    Live,
+    /// Declared failed; still visible.
+    Failing { until: Instant },
+    /// Was visible once, kept in case it returns.
+    Parked { until: Instant },
+    /// Not a member yet.
+    Waiting { until: Instant },
+}
+
+#[derive(Debug)]
+struct Holding {
+    standing: Standing,
+    records: BTreeMap<Arc<str>, Record>,
+    /// When each empty list among the records may be forgotten.
+    forget: BTreeMap<Arc<str>, Instant>,
+    bytes: usize,
+}
+
+/// The replica that one node holds of everybody's records.
+#[derive(Debug)]
+pub struct Replica {
+    limits: Limits,
+    owners: BTreeMap<Owner, Holding>,
+    visible: Visible,
+    fingerprint: Fingerprint,
+    deadlines: BTreeSet<(Instant, Owner, Option<Arc<str>>)>,
+    live: usize,
+    bytes: usize,
+    waiting_bytes: usize,
+    records: usize,
+}
+
+impl Replica {
+    /// An empty replica.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            owners: BTreeMap::new(),
+            visible: Visible::default(),
+            fingerprint: Fingerprint::default(),
+            deadlines: BTreeSet::new(),
+            live: 0,
+            bytes: 0,
+            waiting_bytes: 0,
+            records: 0,
+        }
+    }
+
+    /// Offers a record.
+    pub fn apply(&mut self, now: Instant, record: Record) -> Applied {
+        let owner = record.owner();
+        if let Some(held) = self.record(owner, record.service()) {
+            if held.hash() == record.hash() {
+                return Applied::Same;
+            }
+            if !record.supersedes(held) {
+                return Applied::Stale;
+            }
+        }
+        if let Err(bound) = self.admit(&record) {
+            return Applied::Refused(bound);
+        }
+        if !self.owners.contains_key(&owner) {
+            let until = now + self.limits.park_for;
+            self.set_standing(owner, Standing::Waiting { until });
+        }
+        self.remember_until(now + self.limits.forget_empty_after, &record);
+        self.put(record)
+    }
+
+    /// Notes when an empty list may be forgotten, or that this one is not empty.
+    fn remember_until(&mut self, forget_at: Instant, record: &Record) {
+        let (owner, service) = (record.owner(), record.service());
+        let holding = self
+            .owners
+            .get_mut(&owner)
+            .expect("the caller made sure the owner is known");
+        if let Some(earlier) = holding.forget.remove(service) {
+            self.deadlines
+                .remove(&(earlier, owner, Some(service.clone())));
+        }
+        if record.is_tombstone() {
+            holding.forget.insert(service.clone(), forget_at);
+            self.deadlines
+                .insert((forget_at, owner, Some(service.clone())));
+        }
+    }
+
+    /// Replaces the record of its owner and service; bounds have been checked, and the owner is known.
+    fn put(&mut self, record: Record) -> Applied {
+        let owner = record.owner();
+        let holding = self
+            .owners
+            .get_mut(&owner)
+            .expect("the caller made sure the owner is known");
+        let cost = record.cost_bytes();
+        let standing = holding.standing;
+        let previous = holding
+            .records
+            .insert(record.service().clone(), record.clone());
+        let freed = previous.as_ref().map_or(0, Record::cost_bytes);
+        holding.bytes = holding.bytes + cost - freed;
+        self.bytes = self.bytes + cost - freed;
+        self.records += usize::from(previous.is_none());
+        if matches!(standing, Standing::Waiting { .. }) {
+            self.waiting_bytes = self.waiting_bytes + cost - freed;
+        }
+        if standing == Standing::Live {
+            if let Some(previous) = previous.as_ref().filter(|record| counts(record)) {
+                self.fingerprint.remove(previous.hash());
+            }
+            if counts(&record) {
+                self.fingerprint.add(record.hash());
+            }
+        }
+        match standing {
+            Standing::Live | Standing::Failing { .. } => {
+                let before = previous.as_ref().map_or(&[][..], Record::instances);
+                self.visible
+                    .replace(owner, record.service(), before, record.instances());
+                Applied::New
+            }
+            Standing::Parked { .. } | Standing::Waiting { .. } => Applied::Waiting,
+        }
+    }
+
+    fn admit(&self, record: &Record) -> Result<(), Bound> {
+        let cost = record.cost_bytes();
+        if self.bytes + cost > self.limits.table_bytes {
+            return Err(Bound::TableBytes);
+        }
+        let Some(holding) = self.owners.get(&record.owner()) else {
+            if self.owners.len() - self.live >= self.limits.absent_owners {
+                return Err(Bound::AbsentOwners);
+            }
+            return if self.waiting_bytes + cost > self.limits.waiting_bytes {
+                Err(Bound::WaitingBytes)
+            } else {
+                Ok(())
+            };
+        };
+        if matches!(holding.standing, Standing::Waiting { .. })
+            && self.waiting_bytes + cost > self.limits.waiting_bytes
+        {
+            return Err(Bound::WaitingBytes);
+        }
+        let known = holding.records.contains_key(record.service());
+        if !known && holding.records.len() >= self.limits.records_per_owner {
+            return Err(Bound::RecordsPerOwner);
+        }
+        Ok(())
+    }
+
+    /// The owner is a live member now: what it has registered becomes visible.
+    pub fn owner_up(&mut self, owner: Owner) {
+        let before = self.owners.get(&owner).map(|holding| holding.standing);
+        if before == Some(Standing::Live) {
+            return;
+        }
+        self.set_standing(owner, Standing::Live);
+        let holding = &self.owners[&owner];
+        for record in holding.records.values().filter(|record| counts(record)) {
+            self.fingerprint.add(record.hash());
+        }
+        match before {
+            Some(Standing::Failing { .. }) => {}
+            Some(Standing::Parked { .. }) => {
+                for record in holding.records.values() {
+                    self.visible
+                        .show(owner, record.service(), record.instances());
+                }
+                let instances = instances_of(holding);
+                self.visible.tell(Event::Recovered {
+                    member: owner,
+                    instances,
+                });
+            }
+            _ => {
+                self.visible.tell(Event::Joined { member: owner });
+                for record in holding.records.values() {
+                    self.visible
+                        .replace(owner, record.service(), &[], record.instances());
+                }
+            }
+        }
+    }
+
+    /// The owner is this node itself: live from the start, without a word.
+    pub fn adopt(&mut self, owner: Owner) {
+        self.set_standing(owner, Standing::Live);
+    }
+
+    /// The owner was this node, which bears another boot now: its records go, one by one.
+    pub fn retire(&mut self, owner: Owner) {
+        let Some(holding) = self.owners.get(&owner) else {
+            return;
+        };
+        for record in holding.records.values() {
+            self.visible
+                .replace(owner, record.service(), record.instances(), &[]);
+        }
+        self.withdraw_hashes(owner);
+        self.drop_owner(owner);
+    }
+
+    /// The owner is no longer a member. One that has said that it leaves goes at once; one that
+    /// failed stays visible for a moment, in which it may turn out to be alive.
+    pub fn owner_down(&mut self, now: Instant, owner: Owner) {
+        let Some(holding) = self.owners.get(&owner) else {
+            return;
+        };
+        if holding.standing != Standing::Live {
+            return;
+        }
+        self.withdraw_hashes(owner);
+        if self.has_said_goodbye(owner) {
+            let instances = self.drop_owner(owner);
+            self.visible.tell(Event::Left {
+                member: owner,
+                instances,
+            });
+        } else {
+            let until = now + self.limits.failure_grace;
+            self.set_standing(owner, Standing::Failing { until });
+        }
+    }
+
+    /// Another process has taken over the owner's address: its records end at once.
+    pub fn owner_replaced(&mut self, owner: Owner) {
+        let Some(holding) = self.owners.get(&owner) else {
+            return;
+        };
+        let standing = holding.standing;
+        if standing == Standing::Live {
+            self.withdraw_hashes(owner);
+        }
+        let left = self.has_said_goodbye(owner);
+        let instances = self.drop_owner(owner);
+        if matches!(standing, Standing::Live | Standing::Failing { .. }) {
+            let event = if left {
+                Event::Left {
+                    member: owner,
+                    instances,
+                }
+            } else {
+                Event::Failed {
+                    member: owner,
+                    instances,
+                }
+            };
+            self.visible.tell(event);
+        }
+    }
+
+    /// Whether the owner has said that it is leaving.
+    pub fn has_said_goodbye(&self, owner: Owner) -> bool {
+        self.owners
+            .get(&owner)
+            .is_some_and(|holding| holding.records.contains_key(LEAVING))
+    }
+
+    /// When something is due next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, ..)| *at)
+    }
+
+    /// Does what is due: hides the failed, forgets the absent and the empty.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((at, owner, service)) = self.deadlines.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.deadlines.pop_first();
+            match service {
+                Some(service) => self.forget_empty(owner, &service),
+                None => self.standing_ended(at, owner),
+            }
+        }
+    }
+
+    fn standing_ended(&mut self, at: Instant, owner: Owner) {
+        let Some(holding) = self.owners.get(&owner) else {
+            return;
+        };
+        match holding.standing {
+            Standing::Failing { until } if until == at => {
+                let instances = instances_of(holding);
+                for record in holding.records.values() {
+                    self.visible
+                        .hide(owner, record.service(), record.instances());
+                }
+                self.visible.tell(Event::Failed {
+                    member: owner,
+                    instances,
+                });
+                self.set_standing(
+                    owner,
+                    Standing::Parked {
+                        until: at + self.limits.park_for,
+                    },
+                );
+            }
+            Standing::Parked { until } | Standing::Waiting { until } if until == at => {
+                self.drop_owner(owner);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_empty(&mut self, owner: Owner, service: &Arc<str>) {
+        let Some(holding) = self.owners.get_mut(&owner) else {
+            return;
+        };
+        holding.forget.remove(service);
+        let Some(record) = holding.records.remove(service) else {
+            return;
+        };
+        let cost = record.cost_bytes();
+        holding.bytes -= cost;
+        self.bytes -= cost;
+        self.records -= 1;
+        if matches!(holding.standing, Standing::Waiting { .. }) {
+            self.waiting_bytes -= cost;
+        }
+    }
+
+    /// Moves an owner to a standing, with the books that go with it.
+    fn set_standing(&mut self, owner: Owner, standing: Standing) {
+        let was = self.owners.get(&owner).map(|holding| holding.standing);
+        let holding = self.owners.entry(owner).or_insert_with(|| Holding {
+            standing,
+            records: BTreeMap::new(),
+            forget: BTreeMap::new(),
+            bytes: 0,
+        });
+        holding.standing = standing;
+        self.live -= usize::from(was == Some(Standing::Live));
+        self.live += usize::from(standing == Standing::Live);
+        if matches!(was, Some(Standing::Waiting { .. })) {
+            self.waiting_bytes -= holding.bytes;
+        }
+        if matches!(standing, Standing::Waiting { .. }) {
+            self.waiting_bytes += holding.bytes;
+        }
+        if let Some(until) = was.and_then(deadline) {
+            self.deadlines.remove(&(until, owner, None));
+        }
+        if let Some(until) = deadline(standing) {
+            self.deadlines.insert((until, owner, None));
+        }
+    }
+
+    /// Takes an owner's records out, from sight too, and says which instances could be seen.
+    fn drop_owner(&mut self, owner: Owner) -> Vec<Arc<ServiceInstance>> {
+        let Some(holding) = self.owners.remove(&owner) else {
+            return Vec::new();
+        };
+        self.live -= usize::from(holding.standing == Standing::Live);
+        if let Some(until) = deadline(holding.standing) {
+            self.deadlines.remove(&(until, owner, None));
+        }
+        for (service, at) in &holding.forget {
+            self.deadlines.remove(&(*at, owner, Some(service.clone())));
+        }
+        if matches!(holding.standing, Standing::Waiting { .. }) {
+            self.waiting_bytes -= holding.bytes;
+        }
+        self.bytes -= holding.bytes;
+        self.records -= holding.records.len();
+        for record in holding.records.values() {
+            self.visible
+                .hide(owner, record.service(), record.instances());
+        }
+        instances_of(&holding)
+    }
+
+    fn withdraw_hashes(&mut self, owner: Owner) {
+        for record in self.owners[&owner]
+            .records
+            .values()
+            .filter(|record| counts(record))
+        {
+            self.fingerprint.remove(record.hash());
+        }
+    }
+
+    /// The record of `owner` for `service`, visible or not.
+    pub fn record(&self, owner: Owner, service: &str) -> Option<&Record> {
+        self.owners.get(&owner)?.records.get(service)
+    }
+
+    /// The records of live owners, empty lists included, ordered by owner and service, from just
+    /// after `after`.
+    pub fn live_records_after<'a>(
+        &'a self,
+        after: Option<(Owner, &str)>,
+    ) -> impl Iterator<Item = &'a Record> {
+        let start = after.map(|(owner, _)| owner);
+        let after = after.map(|(owner, service)| (owner, Arc::<str>::from(service)));
+        let owners = match start {
+            Some(owner) => self.owners.range(owner..),
+            None => self.owners.range(..),
+        };
+        owners
+            .filter(|(_, holding)| holding.standing == Standing::Live)
+            .flat_map(|(_, holding)| holding.records.values())
+            .skip_while(move |record| {
+                after.as_ref().is_some_and(|(owner, service)| {
+                    (record.owner(), record.service()) <= (*owner, service)
+                })
+            })
+    }
+
+    /// The sum over the live owners' records.
+    pub const fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// What happened since this was called last.
+    pub fn take_events(&mut self) -> VecDeque<Event> {
+        self.visible.take_events()
+    }
+
+    /// Says in the event stream what only the membership knows.
+    pub fn tell(&mut self, event: Event) {
+        self.visible.tell(event);
+    }
+
+    /// Makes every change since the last call visible to readers.
+    pub fn publish(&mut self, directory: &Directory) {
+        self.visible.publish(directory);
+    }
+
+    /// How many records are held, and what they cost in bytes.
+    pub const fn size(&self) -> (usize, usize) {
+        (self.records, self.bytes)
+    }
+}
+
+/// Empty lists do not count: each node forgets them at a time of its own.
+fn counts(record: &Record) -> bool {
+    !record.is_tombstone()
+}
+
+fn instances_of(holding: &Holding) -> Vec<Arc<ServiceInstance>> {
+    holding
+        .records
+        .values()
+        .flat_map(|record| record.instances().iter().cloned())
+        .collect()
+}
+
+const fn deadline(standing: Standing) -> Option<Instant> {
+    match standing {
+        Standing::Live => None,
+        Standing::Failing { until } | Standing::Parked { until } | Standing::Waiting { until } => {
+            Some(until)
+        }
+    }
+}
