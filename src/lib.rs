@@ -1,7 +1,10 @@
 //! Services find each other without any registry server.
 
-pub mod registry;
-pub mod table;
 pub mod gossip;
 #[cfg(feature = "node")]
 pub mod node;
+pub mod registry;
+pub mod table;
+
+#[cfg(feature = "node")]
+pub use node::Node;

@@ -8,7 +8,7 @@ use super::events::EVENT_CAPACITY;
 use super::handle::Node;
 use super::launch;
 use super::seeds::Seed;
-use super::socket::canonical;
+use crate::gossip::canonical;
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
 pub const DEFAULT_BIND: &str = "127.0.0.1:7946";

@@ -238,8 +238,8 @@ impl Driver {
                 self.replies.push((reply, result));
             }
             Command::Deregister { service, id, reply } => {
-                self.engine.deregister(now, &service, &id);
-                self.replies.push((reply, Ok(())));
+                let result = self.engine.deregister(now, &service, &id);
+                self.replies.push((reply, result));
             }
             Command::Leave => self.leave(),
         }

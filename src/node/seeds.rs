@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::limiter::Limiter;
-use super::socket::canonical;
+use crate::gossip::canonical;
 
 /// At most this many addresses of one name are used at one try; the rest are left out.
 pub const SEED_ADDRESSES_MAX: usize = 64;

@@ -9,12 +9,13 @@
 //! something else.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 
 use super::error::StartError;
+use crate::gossip::canonical;
 
 /// The receive buffer that is asked for, in bytes (4 MiB). The operating system may grant less
 /// (Linux: `net.core.rmem_max`); what was granted is logged at start and stands in the stats. A
@@ -121,17 +122,6 @@ impl Socket {
 
     fn is_dual_stack(&self) -> bool {
         self.local.is_ipv6() && self.local.ip().is_unspecified()
-    }
-}
-
-/// The one form of an address: an IPv4-mapped IPv6 address is the IPv4 address, and the flow label
-/// of an IPv6 one is nobody's identity.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    match (address.ip().to_canonical(), address) {
-        (IpAddr::V6(ip), SocketAddr::V6(v6)) => {
-            SocketAddrV6::new(ip, v6.port(), 0, v6.scope_id()).into()
-        }
-        (ip, _) => SocketAddr::new(ip, address.port()),
     }
 }
 

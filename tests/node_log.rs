@@ -1,0 +1,97 @@
+//! What a node writes to the log.
+
+#![cfg(feature = "node")]
+
+mod node_support;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use node_support::{BOUND, builder, end_of, instance, sees, start, within};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Collects the lines.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Lines {
+    /// The lines of `node` with `event`.
+    fn of(&self, node: std::net::SocketAddr, event: &str) -> Vec<String> {
+        let text = self.text();
+        let (node, event) = (format!("node={node}"), format!("event=\"{event}\""));
+        let wanted = |line: &&str| line.contains(&node) && line.contains(&event);
+        text.lines().filter(wanted).map(str::to_owned).collect()
+    }
+
+    fn count(&self) -> usize {
+        self.text().lines().count()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
+    }
+}
+
+// On the current thread, so that its subscriber is in force.
+#[tokio::test]
+async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let first = start(builder(&[]).on_current_runtime()).await;
+    let second = start(builder(&[first.advertised_addr()]).on_current_runtime()).await;
+    sees(&first, &second).await;
+    sees(&second, &first).await;
+    second
+        .register(instance("users", "a"))
+        .await
+        .expect("registered");
+    within("the service", first.wait_for("users", 1, BOUND))
+        .await
+        .expect("found");
+    let mut events = first.events();
+    within("shutdown", second.shutdown()).await.expect("left");
+    end_of(second.advertised_addr(), &mut events).await;
+
+    let (node, member) = (first.advertised_addr(), second.advertised_addr());
+    for event in ["started", "joined", "registered", "left"] {
+        let found = lines.of(node, event);
+        assert_eq!(found.len(), 1, "{event}: {found:?}");
+        assert!(found[0].contains("tidings::node"), "{found:?}");
+    }
+    let registered = &lines.of(node, "registered")[0];
+    for field in [
+        format!("member={member}"),
+        "service=\"users\"".into(),
+        "id=\"a\"".into(),
+    ] {
+        assert!(registered.contains(&field), "{field}: {registered}");
+    }
+    assert_eq!(lines.of(member, "stopped").len(), 1);
+    let packets = first.stats().gossip.datagrams_received;
+    assert!(packets > 10, "packets went to and fro: {packets}");
+    assert!(lines.count() < 20, "{} lines", lines.count());
+}
