@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tidings::registry::{Discovery, DiscoveryError, Registrar, WaitError};
 
-use super::{BOUND, Fixture, USERS, deregister, get, ids, look, register, users, within};
+use super::{
+    BOUND, Fixture, USERS, deregister, get, ids, look, register, users, waiting, within, woken,
+};
 
 pub(crate) async fn it_is_object_safe<F: Fixture>(fixture: &F) {
     let registrar: Arc<dyn Registrar> = fixture.subject().clone();
@@ -85,13 +87,19 @@ pub(crate) async fn waiting_for_what_is_there_returns_at_once<F: Fixture>(fixtur
 }
 
 pub(crate) async fn waiting_ends_when_enough_instances_are_there<F: Fixture>(fixture: &F) {
-    let subject = fixture.subject();
-    let mut waiting = subject.wait_for(USERS, 2, BOUND);
-    assert!((&mut waiting).now_or_never().is_none());
-    register(&**subject, users("a")).await;
-    assert!((&mut waiting).now_or_never().is_none(), "one is not two");
-    register(&**subject, users("b")).await;
-    assert_eq!(ids(&within("wait_for", waiting).await.unwrap()), ["a", "b"]);
+    let subject = Arc::clone(fixture.subject());
+    let wait_for_two = {
+        let subject = Arc::clone(&subject);
+        async move { subject.wait_for(USERS, 2, BOUND).await }
+    };
+    let waiting = waiting(wait_for_two).await;
+    register(&*subject, users("a")).await;
+    register(&*subject, users("b")).await;
+    assert_eq!(
+        ids(&woken(waiting).await.unwrap()),
+        ["a", "b"],
+        "one is not two"
+    );
 }
 
 pub(crate) async fn waiting_ends_with_the_time_and_says_what_was_missing<F: Fixture>(fixture: &F) {
@@ -121,11 +129,10 @@ pub(crate) async fn waiting_ends_with_the_time_and_says_what_was_missing<F: Fixt
 }
 
 pub(crate) async fn waiting_ends_with_a_shut_down<F: Fixture>(fixture: &F) {
-    let subject = fixture.subject();
-    let mut waiting = subject.wait_for(USERS, 1, BOUND * 2);
-    assert!((&mut waiting).now_or_never().is_none());
+    let subject = Arc::clone(fixture.subject());
+    let waiting = waiting(async move { subject.wait_for(USERS, 1, BOUND * 2).await }).await;
     fixture.shut_down().await;
-    assert_eq!(within("wait_for", waiting).await, Err(WaitError::Closed));
+    assert_eq!(woken(waiting).await, Err(WaitError::Closed));
 }
 
 pub(crate) async fn after_a_shut_down_discovering_is_an_error_that_says_so<F: Fixture>(

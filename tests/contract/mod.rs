@@ -11,6 +11,7 @@ pub(crate) mod discovery;
 pub(crate) mod registrar;
 pub(crate) mod watcher;
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use futures_util::FutureExt;
 use tidings::registry::{
     Discovery, Instances, Registrar, ServiceInstance, ServiceInstanceBuilder, WatchError, Watcher,
 };
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// An implementation under test, one that is alone: it has no peers, and nobody else registers with it.
 pub(crate) trait Fixture: Sized {
@@ -45,6 +48,39 @@ pub(crate) const BOUND: Duration = Duration::from_secs(20);
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let output = tokio::time::timeout(BOUND, future).await;
     output.unwrap_or_else(|_| panic!("{what}: not within {BOUND:?}"))
+}
+
+/// Starts a call in a task of its own and returns once it waits; so it returns only if it is woken.
+pub(crate) async fn waiting<T: Send + 'static>(
+    call: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let (pending, is_pending) = oneshot::channel();
+    let mut pending = Some(pending);
+    let mut call = Box::pin(call);
+    let task = tokio::spawn(poll_fn(move |cx| {
+        let poll = call.as_mut().poll(cx);
+        if poll.is_pending() {
+            pending.take().map(|pending| pending.send(()));
+        }
+        poll
+    }));
+    // The sender is gone if there was no need to wait.
+    within("the first poll", is_pending)
+        .await
+        .expect("the call waits");
+    task
+}
+
+/// Starts a `next` that waits.
+pub(crate) async fn next_waiting(
+    mut watcher: Box<dyn Watcher>,
+) -> JoinHandle<Result<Instances, WatchError>> {
+    waiting(async move { Watcher::next(&mut *watcher).await }).await
+}
+
+/// What a waiting call returns, once it is woken.
+pub(crate) async fn woken<T>(task: JoinHandle<T>) -> T {
+    within("the call that waits", task).await.expect("no panic")
 }
 
 /// The service that most tests register.
@@ -136,6 +172,7 @@ macro_rules! registry_contract {
                 each_later_call_returns_when_the_list_differs_from_what_was_seen_last,
                 a_list_that_came_back_to_what_was_seen_is_no_change,
                 a_change_of_another_service_is_no_change,
+                a_change_reaches_every_watcher,
                 every_list_is_the_full_list,
                 the_list_going_empty_is_a_change,
                 ten_changes_while_nobody_looked_are_one,

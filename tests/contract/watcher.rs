@@ -3,7 +3,10 @@
 use futures_util::{FutureExt, StreamExt};
 use tidings::registry::{Discovery, Instances, WatchError, Watcher};
 
-use super::{Fixture, USERS, deregister, get, ids, look, next, register, users, watch, within};
+use super::{
+    Fixture, USERS, deregister, get, ids, look, next, next_waiting, register, users, watch, within,
+    woken,
+};
 
 pub(crate) async fn the_first_call_returns_at_once_when_there_are_instances<F: Fixture>(
     fixture: &F,
@@ -18,11 +21,9 @@ pub(crate) async fn the_first_call_waits_for_the_first_change_when_there_are_non
     fixture: &F,
 ) {
     let subject = &**fixture.subject();
-    let mut watcher = watch(subject, USERS).await;
-    let mut first = Watcher::next(&mut *watcher);
-    assert!((&mut first).now_or_never().is_none());
+    let first = next_waiting(watch(subject, USERS).await).await;
     register(subject, users("a")).await;
-    assert_eq!(ids(&within("next", first).await.unwrap()), ["a"]);
+    assert_eq!(ids(&woken(first).await.unwrap()), ["a"]);
 }
 
 pub(crate) async fn each_later_call_returns_when_the_list_differs_from_what_was_seen_last<
@@ -46,7 +47,9 @@ pub(crate) async fn each_later_call_returns_when_the_list_differs_from_what_was_
     assert_eq!(ids(&next(&mut *watcher).await), ["b"]);
     register(subject, users("b").version("2")).await;
     assert_eq!(next(&mut *watcher).await[0].version(), "2");
-    assert_eq!(look(&mut *watcher), None);
+    let later = next_waiting(watcher).await;
+    register(subject, users("b").version("3")).await;
+    assert_eq!(woken(later).await.unwrap()[0].version(), "3");
 }
 
 pub(crate) async fn a_list_that_came_back_to_what_was_seen_is_no_change<F: Fixture>(fixture: &F) {
@@ -66,6 +69,18 @@ pub(crate) async fn a_change_of_another_service_is_no_change<F: Fixture>(fixture
     let mut watcher = watch(subject, "order-service").await;
     register(subject, users("a")).await;
     assert_eq!(look(&mut *watcher), None);
+}
+
+pub(crate) async fn a_change_reaches_every_watcher<F: Fixture>(fixture: &F) {
+    let subject = &**fixture.subject();
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(next_waiting(watch(subject, USERS).await).await);
+    }
+    register(subject, users("a")).await;
+    for waiting in waiting {
+        assert_eq!(ids(&woken(waiting).await.unwrap()), ["a"]);
+    }
 }
 
 pub(crate) async fn every_list_is_the_full_list<F: Fixture>(fixture: &F) {
@@ -121,11 +136,9 @@ pub(crate) async fn an_error_never_consumes_an_update<F: Fixture>(fixture: &F) {
 }
 
 pub(crate) async fn a_shut_down_ends_a_call_that_waits<F: Fixture>(fixture: &F) {
-    let mut watcher = watch(&**fixture.subject(), USERS).await;
-    let mut waiting = Watcher::next(&mut *watcher);
-    assert!((&mut waiting).now_or_never().is_none());
+    let waiting = next_waiting(watch(&**fixture.subject(), USERS).await).await;
     fixture.shut_down().await;
-    assert_eq!(within("next", waiting).await, Err(WatchError::Closed));
+    assert_eq!(woken(waiting).await, Err(WatchError::Closed));
 }
 
 pub(crate) async fn stopping_is_idempotent_and_lasts<F: Fixture>(fixture: &F) {
@@ -142,25 +155,21 @@ pub(crate) async fn stopping_is_idempotent_and_lasts<F: Fixture>(fixture: &F) {
 }
 
 pub(crate) async fn stopping_reaches_a_call_that_waits<F: Fixture>(fixture: &F) {
-    let mut watcher = watch(&**fixture.subject(), USERS).await;
+    let watcher = watch(&**fixture.subject(), USERS).await;
     let handle = watcher.stop_handle();
-    let mut waiting = Watcher::next(&mut *watcher);
-    assert!((&mut waiting).now_or_never().is_none());
-    let stopping = std::thread::spawn(move || handle.stop());
-    assert_eq!(within("next", waiting).await, Err(WatchError::Stopped));
-    stopping.join().unwrap();
+    let waiting = next_waiting(watcher).await;
+    handle.stop();
+    assert_eq!(woken(waiting).await, Err(WatchError::Stopped));
 }
 
 pub(crate) async fn stopping_ends_no_other_watcher<F: Fixture>(fixture: &F) {
     let subject = &**fixture.subject();
-    let mut other = watch(subject, USERS).await;
     let stopped = watch(subject, USERS).await;
-    let mut waiting = Watcher::next(&mut *other);
-    assert!((&mut waiting).now_or_never().is_none());
+    let waiting = next_waiting(watch(subject, USERS).await).await;
     stopped.stop();
     drop(stopped);
     register(subject, users("a")).await;
-    assert_eq!(ids(&within("next", waiting).await.unwrap()), ["a"]);
+    assert_eq!(ids(&woken(waiting).await.unwrap()), ["a"]);
     let mut later = watch(subject, USERS).await;
     assert_eq!(
         ids(&next(&mut *later).await),
@@ -180,10 +189,15 @@ pub(crate) async fn dropping_a_pending_call_loses_nothing<F: Fixture>(fixture: &
         drop(pending);
         assert_eq!(next(&mut *watcher).await, get(subject, USERS).await);
     }
-    // And dropped first: the change comes while nobody waits.
+    // Dropped first: the change comes while nobody waits.
     assert_eq!(look(&mut *watcher), None);
     deregister(subject, users("b")).await;
     assert_eq!(ids(&next(&mut *watcher).await), ["a", "c"]);
+    // And the call after a dropped one is woken as any other.
+    assert_eq!(look(&mut *watcher), None);
+    let waiting = next_waiting(watcher).await;
+    deregister(subject, users("a")).await;
+    assert_eq!(ids(&woken(waiting).await.unwrap()), ["c"]);
 }
 
 pub(crate) async fn it_is_a_stream_that_ends_after_the_error<F: Fixture>(fixture: &F) {
@@ -197,7 +211,8 @@ pub(crate) async fn it_is_a_stream_that_ends_after_the_error<F: Fixture>(fixture
     let second = within("the watcher", Watcher::next(&mut *watcher)).await;
     assert_eq!(ids(&second.unwrap()), ["a", "b"], "both ways take turns");
     handle.stop();
-    let rest: Vec<_> = within("the stream", watcher.collect()).await;
+    // Bounded, for a stream that does not end.
+    let rest: Vec<_> = within("the stream", watcher.take(3).collect()).await;
     assert_eq!(rest, [Err(WatchError::Stopped)]);
 }
 
