@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
 };
 
@@ -24,6 +25,8 @@ struct Entry {
     encoded: Bytes,
     copies: u8,
     order: u64,
+    /// Who told us.
+    source: Option<SocketAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -34,12 +37,28 @@ pub(super) struct News {
     next_order: u64,
 }
 
+/// A packet that is being filled.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub(super) to: SocketAddr,
+    /// How many bytes of items it holds at most.
+    pub(super) room: usize,
+    pub(super) items: Vec<u8>,
+}
+
 /// How many entries that do not fit are looked at before a packet is taken for full.
 const MISFITS: usize = 8;
 
 impl News {
-    /// Queues a record in its encoded form, in place of an older one.
-    pub(super) fn push(&mut self, owner: Owner, service: Arc<str>, seq: u64, encoded: Bytes) {
+    /// Queues a record in its encoded form, in place of an older one. `source` told us.
+    pub(super) fn push(
+        &mut self,
+        owner: Owner,
+        service: Arc<str>,
+        seq: u64,
+        encoded: Bytes,
+        source: Option<SocketAddr>,
+    ) {
         let key = (owner, service);
         self.remove(&key);
         let order = self.next_order;
@@ -52,6 +71,7 @@ impl News {
                 encoded,
                 copies: 0,
                 order,
+                source,
             },
         );
     }
@@ -64,19 +84,21 @@ impl News {
         }
     }
 
-    /// Appends entries that have fewer than `cap` copies to `out`, up to `room` bytes, and counts
-    /// a copy for each. Those that have `most` copies then are done. Says how many were appended.
-    pub(super) fn fill(&mut self, cap: u8, most: u8, room: usize, out: &mut Vec<u8>) -> usize {
-        let limit = out.len() + room;
+    /// Appends entries that have fewer than `cap` copies to `packet`, and counts a copy for each.
+    /// Those that have `most` copies then are done. Says how many were appended.
+    pub(super) fn fill(&mut self, cap: u8, most: u8, packet: &mut Packet) -> usize {
         let mut taken = Vec::new();
         let mut misfits = 0;
         for (copies, _, key) in &self.ranks {
             if *copies >= cap || misfits >= MISFITS {
                 break;
             }
-            let encoded = &self.entries[key].encoded;
-            if out.len() + encoded.len() <= limit {
-                out.extend_from_slice(encoded);
+            let entry = &self.entries[key];
+            if key.0.addr == packet.to || entry.source == Some(packet.to) {
+                continue; // it has it
+            }
+            if packet.items.len() + entry.encoded.len() <= packet.room {
+                packet.items.extend_from_slice(&entry.encoded);
                 taken.push(key.clone());
             } else {
                 misfits += 1;
@@ -126,21 +148,50 @@ impl News {
 mod tests {
     use super::*;
 
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
     fn owner() -> Owner {
         Owner {
-            addr: "127.0.0.1:1".parse().unwrap(),
+            addr: addr(1),
             boot: 1,
         }
     }
 
     fn push(news: &mut News, service: &str, seq: u64, bytes: &'static [u8]) {
-        news.push(owner(), service.into(), seq, Bytes::from_static(bytes));
+        news.push(
+            owner(),
+            service.into(),
+            seq,
+            Bytes::from_static(bytes),
+            Some(addr(2)),
+        );
     }
 
     fn fill(news: &mut News, cap: u8, room: usize) -> Vec<u8> {
-        let mut out = Vec::new();
-        news.fill(cap, 4, room, &mut out);
-        out
+        let mut packet = Packet {
+            to: addr(3),
+            room,
+            items: Vec::new(),
+        };
+        news.fill(cap, 4, &mut packet);
+        packet.items
+    }
+
+    #[test]
+    fn neither_the_owner_nor_who_told_us_is_told() {
+        let mut news = News::default();
+        push(&mut news, "a", 1, b"a");
+        for port in [1, 2] {
+            let mut packet = Packet {
+                to: addr(port),
+                room: 9,
+                items: Vec::new(),
+            };
+            assert_eq!(news.fill(4, 4, &mut packet), 0);
+        }
+        assert_eq!(fill(&mut news, 4, 9), b"a");
     }
 
     #[test]

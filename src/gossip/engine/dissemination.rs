@@ -15,6 +15,7 @@ use super::{Engine, TimerKey, standing::Life};
 use crate::{
     gossip::{
         Instant, Now,
+        news::Packet,
         stats::Cause,
         wire::{
             codec::encode,
@@ -62,14 +63,15 @@ impl Engine {
     /// The membership changed: foca has something to tell.
     pub(super) fn kindle_membership(&mut self, now: Now) {
         let pushes = self.burst_copies() / self.config.fanout.max(1);
-        self.burst.membership_pushes = pushes.max(1);
+        self.burst.membership_pushes = self.burst.membership_pushes.max(pushes).max(1);
         self.kindle(now);
     }
 
     /// Our identity is new: whatever we send tells of it, so we send.
     pub(super) fn kindle_rebirth(&mut self, now: Now) {
         self.burst.identity_is_news = true;
-        self.kindle_membership(now);
+        self.burst.membership_pushes = u8::MAX;
+        self.kindle(now);
     }
 
     pub(super) fn burst_due(&mut self, now: Now) {
@@ -144,19 +146,24 @@ impl Engine {
         if !self.news.has_below(cap) {
             return false;
         }
+        let mut said = false;
         for addr in self
             .members
             .choose(self.config.fanout.into(), &mut self.rng)
         {
-            let mut items = Vec::with_capacity(self.config.max_datagram);
             let room = self.payload_budget() - COUNT_BYTES;
-            let count = self.news.fill(cap, self.copies, room, &mut items);
-            if count == 0 {
-                break;
+            let mut packet = Packet {
+                to: addr,
+                room,
+                items: Vec::with_capacity(room),
+            };
+            let count = self.news.fill(cap, self.copies, &mut packet);
+            if count > 0 {
+                self.send_news(now, addr, count, &packet.items);
+                said = true;
             }
-            self.send_news(now, addr, count, &items);
         }
-        true
+        said
     }
 
     /// Says nothing but what every datagram says: the fingerprint.
@@ -177,12 +184,13 @@ impl Engine {
         self.transmit(to, datagram);
     }
 
-    /// Queues a record that is new here, and begins a burst.
-    pub(super) fn spread(&mut self, now: Now, record: &Record) {
+    /// Queues a record that is new here, and begins a burst. `source` told us.
+    pub(super) fn spread(&mut self, now: Now, record: &Record, source: Option<SocketAddr>) {
         let mut encoded = Vec::new();
         encode(&self.item_of(record), &mut encoded);
         let (owner, service) = (record.owner(), record.service().clone());
-        self.news.push(owner, service, record.seq(), encoded.into());
+        self.news
+            .push(owner, service, record.seq(), encoded.into(), source);
         self.kindle(now);
     }
 
@@ -223,7 +231,9 @@ impl Engine {
         item: Item,
     ) -> Result<(), Cause> {
         match item {
-            Item::Record { key, seq, content } => self.record_received(now, key, seq, &content),
+            Item::Record { key, seq, content } => {
+                self.record_received(now, from, key, seq, &content)
+            }
             Item::Notice { length, .. } if length as usize > MAX_RECORD_BYTES => {
                 Err(Cause::Malformed)
             }

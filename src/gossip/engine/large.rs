@@ -171,7 +171,7 @@ impl Engine {
             return Ok(());
         }
         let assembly = self.assemblies.0.remove(&key).expect("it was just there");
-        self.record_received(now, key, assembly.seq, &assembly.content)
+        self.record_received(now, from, key, assembly.seq, &assembly.content)
     }
 
     /// Asks again for chunks that have not come in time.

@@ -34,8 +34,8 @@ use crate::{
 /// A member that has to refute.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Suspicion {
-    id: PeerId,
-    incarnation: u16,
+    pub(super) id: PeerId,
+    pub(super) incarnation: u16,
 }
 
 impl Engine {

@@ -65,6 +65,9 @@ mod serve;
 mod standing;
 mod sync;
 
+#[cfg(test)]
+mod tests;
+
 /// The randomness that an engine starts with.
 #[derive(Clone)]
 pub struct Entropy {

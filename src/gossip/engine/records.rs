@@ -4,7 +4,7 @@
 //! what it wrote, or that it does not have, writes again above it (*owner repair*): whatever is
 //! remembered of an earlier state, by whomever, loses against what the owner says now.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use super::{Engine, outbox::Topic, standing::Life};
 use crate::{
@@ -26,7 +26,7 @@ const SEQ_MAX: u64 = 1 << 63;
 #[derive(Debug, Default)]
 pub(super) struct OwnRecords {
     services: BTreeMap<Arc<str>, BTreeMap<String, Arc<ServiceInstance>>>,
-    last_seq: u64,
+    pub(super) last_seq: u64,
 }
 
 impl Engine {
@@ -116,7 +116,7 @@ impl Engine {
             instances,
         );
         match self.replica.apply(now.instant, record.clone()) {
-            Applied::New => self.spread(now, &record),
+            Applied::New => self.spread(now, &record, None),
             refused => {
                 tracing::error!(target: "tidings::gossip", %service, ?refused, "own record refused");
             }
@@ -128,7 +128,7 @@ impl Engine {
         let services: Vec<_> = self.own.services.keys().cloned().collect();
         for service in services {
             if let Some(record) = self.replica.record(self.me.owner(), &service).cloned() {
-                self.spread(now, &record);
+                self.spread(now, &record, None);
             }
         }
     }
@@ -146,6 +146,7 @@ impl Engine {
     pub(super) fn record_received(
         &mut self,
         now: Now,
+        from: SocketAddr,
         key: RecordKey,
         seq: u64,
         content: &[u8],
@@ -188,7 +189,7 @@ impl Engine {
         match self.replica.apply(now.instant, record.clone()) {
             Applied::New | Applied::Waiting => {
                 self.sync_moved();
-                self.spread(now, &record);
+                self.spread(now, &record, Some(from));
             }
             Applied::Same | Applied::Stale => {}
             Applied::Refused(bound) => {

@@ -213,6 +213,10 @@ impl Engine {
 
     /// Checks that a part belongs to the present answer of the present session, and notes it.
     fn take_part(&mut self, now: Now, from: SocketAddr, part: &Part) -> bool {
+        if part.session == UNASKED && self.sync.wants_pages() {
+            // They have overtaken the welcome.
+            self.sync_all(now, from);
+        }
         let Some(session) = &mut self.sync.session else {
             return false;
         };
@@ -363,12 +367,15 @@ impl Engine {
         if session.everything && complete {
             self.sync.has_table = true;
         }
-        self.sync.pause = if session.moved {
+        self.sync.pause = if session.moved || session.everything {
             self.config.sync_interval
         } else {
             (self.sync.pause * 2).min(self.config.sync_interval_max)
         };
-        self.sync.not_before = now.instant + self.jittered(self.sync.pause);
+        // Taking over a table is not a repair: the first repair may follow at once.
+        if !session.everything {
+            self.sync.not_before = now.instant + self.jittered(self.sync.pause);
+        }
         tracing::debug!(
             target: "tidings::gossip",
             peer = %session.peer, complete, moved = session.moved, "reconciled"
@@ -381,7 +388,7 @@ impl Engine {
     }
 
     /// A peer says how it believes a member to be.
-    fn member_listed(&mut self, now: Now, item: MemberItem) {
+    pub(super) fn member_listed(&mut self, now: Now, item: MemberItem) {
         let id = PeerId::from(item.id);
         if id.addr == self.me.addr {
             if id != self.me {

@@ -1,0 +1,182 @@
+use super::*;
+use crate::{registry::RegistrarError, table::Owner};
+
+#[test]
+fn a_lone_node_registers_and_finds_itself() {
+    let mut world = World::new(1);
+    world.start(1, &[]);
+    world.register(1, "users", "a");
+    assert_eq!(world.seen(1, "users"), ["a"]);
+}
+
+#[test]
+fn a_change_reaches_everybody_in_milliseconds() {
+    let mut world = World::cluster(2, 32);
+    world.run(secs(5));
+    world.register(7, "users", "a");
+    let took = world
+        .until(secs(1), |world| world.all_see("users", &["a"]))
+        .expect("all see it");
+    assert!(took < ms(15), "{took:?}");
+}
+
+#[test]
+fn everybody_registering_at_once_reaches_everybody() {
+    let mut world = World::cluster(3, 24);
+    for port in 1..=24 {
+        world.register(port, "users", &format!("{port:02}"));
+    }
+    let all = |world: &World| (1..=24).all(|port| world.seen(port, "users").len() == 24);
+    let took = world.until(secs(5), all).expect("all see all");
+    assert!(took < ms(500), "{took:?}");
+}
+
+#[test]
+fn updates_and_deregistrations_reach_everybody_and_are_told_once() {
+    let mut world = World::cluster(4, 6);
+    world.register(2, "users", "a");
+    world
+        .until(secs(1), |world| world.all_see("users", &["a"]))
+        .unwrap();
+    let newer = instance("users", "a")
+        .to_builder()
+        .version("2")
+        .build()
+        .unwrap();
+    world
+        .with(2, |engine, now| engine.register(now, newer))
+        .unwrap();
+    let all_see_2 = |world: &World| {
+        (1..=6).all(|port| world.engine(port).directory().get("users")[0].version() == "2")
+    };
+    world.until(secs(5), all_see_2).expect("updated everywhere");
+    world
+        .with(2, |engine, now| engine.deregister(now, "users", "a"))
+        .unwrap();
+    world
+        .until(secs(1), |world| world.all_see("users", &[]))
+        .expect("gone everywhere");
+    for port in 1..=6 {
+        let told: Vec<_> = world
+            .events(port)
+            .iter()
+            .filter_map(|event| match event {
+                Event::Registered { .. } => Some('r'),
+                Event::Updated { instance, .. } if instance.version() == "2" => Some('u'),
+                Event::Deregistered { .. } => Some('d'),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, ['r', 'u', 'd'], "at {port}");
+    }
+}
+
+#[test]
+fn registering_the_same_again_says_nothing() {
+    let mut world = World::cluster(5, 3);
+    world.register(1, "users", "a");
+    world.run(secs(2));
+    let before = world.engine(1).own.last_seq;
+    world.register(1, "users", "a");
+    assert_eq!(world.engine(1).own.last_seq, before);
+}
+
+#[test]
+fn two_owners_of_one_id_are_two_replicas_and_a_warning() {
+    let mut world = World::cluster(6, 3);
+    world.register(1, "users", "a");
+    world.register(2, "users", "a");
+    world
+        .until(secs(1), |world| world.all_see("users", &["a", "a"]))
+        .expect("both are kept");
+    for port in 1..=3 {
+        let warned = |event: &Event| matches!(event, Event::DuplicateInstance { .. });
+        assert_eq!(
+            world
+                .events(port)
+                .iter()
+                .filter(|event| warned(event))
+                .count(),
+            1
+        );
+    }
+}
+
+#[test]
+fn an_owner_writes_above_a_record_that_it_did_not_write() {
+    let mut world = World::cluster(7, 4);
+    world.register(1, "users", "a");
+    world
+        .until(secs(1), |world| world.all_see("users", &["a"]))
+        .unwrap();
+    // As if the owner had been rolled back: others hold a newer record, and one that it lacks.
+    let owner: Owner = world.engine(1).identity().owner();
+    for (service, seq) in [("users", 50), ("ghosts", 9)] {
+        let forged = std::sync::Arc::new(instance(service, "forged"));
+        let content = crate::gossip::wire::content::write([forged].iter());
+        let key = crate::gossip::wire::message::RecordKey::new(owner, service);
+        world
+            .with(3, |engine, now| {
+                engine.record_received(now, addr(4), key, seq, &content)
+            })
+            .unwrap();
+    }
+    let repaired = |world: &World| world.all_see("users", &["a"]) && world.all_see("ghosts", &[]);
+    assert!(world.until(secs(5), repaired).is_some());
+    assert!(world.engine(1).own.last_seq > 50);
+}
+
+#[test]
+fn an_empty_list_is_forgotten_after_ten_minutes_and_stays_gone() {
+    let mut world = World::cluster(8, 3);
+    world.register(1, "users", "a");
+    world.run(secs(1));
+    world
+        .with(1, |engine, now| engine.deregister(now, "users", "a"))
+        .unwrap();
+    world.run(secs(601));
+    for port in 1..=3 {
+        assert_eq!(world.engine(port).stats().records, 0);
+    }
+    assert!(world.is_converged());
+    world.register(1, "users", "b");
+    assert!(
+        world
+            .until(secs(1), |world| world.all_see("users", &["b"]))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused_and_nothing_changes() {
+    let mut world = World::new(9);
+    world.start(1, &[]);
+    let big = |id: usize| {
+        let builder = ServiceInstance::builder("users").id(id.to_string());
+        let builder = builder
+            .endpoint("http://10.0.0.9:8000")
+            .metadata("k", "v".repeat(1_000));
+        builder.build().unwrap()
+    };
+    let refused = (0..100).find_map(|id| {
+        world
+            .with(1, |engine, now| engine.register(now, big(id)))
+            .err()
+            .map(|error| (id, error))
+    });
+    let (count, error) = refused.expect("100 instances of 1,000 bytes are too many");
+    assert!((60..=64).contains(&count), "{count}");
+    assert!(error.to_string().contains("users"), "{error}");
+    assert_eq!(world.seen(1, "users").len(), count);
+}
+
+#[test]
+fn after_leaving_nothing_can_be_registered() {
+    let mut world = World::new(10);
+    world.start(1, &[]);
+    world.with(1, Engine::leave);
+    let refused = world.with(1, |engine, now| {
+        engine.register(now, instance("users", "a"))
+    });
+    assert_eq!(refused, Err(RegistrarError::Closed));
+}
