@@ -140,7 +140,10 @@ fn a_missing_host_is_refused() {
         "http:///h:80",
         "grpc://?a",
     ] {
-        assert!(matches!(refusal(text), EndpointError::MissingHost { .. }), "{text}");
+        assert!(
+            matches!(refusal(text), EndpointError::MissingHost { .. }),
+            "{text}"
+        );
     }
 }
 
