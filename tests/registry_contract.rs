@@ -1,7 +1,9 @@
-//! The registry contract (`tests/contract`), run through two implementations: a node, and a registry of a few
-//! lines in this process's memory. That both pass shows that the suite asks for nothing but the contract.
+//! The registry contract (`tests/contract`), run through two implementations: a node, and a
+//! registry of a few lines in this process's memory. That both pass shows that the suite asks for
+//! nothing but the contract.
 //!
-//! Below it, the one line that takes two processes' worth of nodes: an instance's identity has its owner in it.
+//! Below it, the one line that takes two processes' worth of nodes: an instance's identity has its
+//! owner in it.
 
 #[macro_use]
 mod contract;

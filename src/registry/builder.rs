@@ -15,10 +15,11 @@ use super::{
     MAX_VERSION_BYTES, ServiceInstance, Status,
 };
 
-/// Builds a [`ServiceInstance`]; from [`ServiceInstance::builder`] or [`ServiceInstance::to_builder`].
+/// Builds a [`ServiceInstance`]; from [`ServiceInstance::builder`] or
+/// [`ServiceInstance::to_builder`].
 ///
-/// Endpoints are parsed as they are added. The first that is refused is what [`build`](Self::build) reports; until
-/// then nothing fails, so that calls can be chained.
+/// Endpoints are parsed as they are added. The first that is refused is what [`build`](Self::build)
+/// reports; until then nothing fails, so that calls can be chained.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ServiceInstanceBuilder {
@@ -58,7 +59,8 @@ impl ServiceInstanceBuilder {
 
     /// Sets the id, 1 to [`MAX_ID_BYTES`] long. Default: a fresh random UUID.
     ///
-    /// Within one process, `(name, id)` is the instance's identity: registering it again replaces it.
+    /// Within one process, `(name, id)` is the instance's identity: registering it again replaces
+    /// it.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
@@ -70,16 +72,18 @@ impl ServiceInstanceBuilder {
         self
     }
 
-    /// Adds an endpoint, `scheme://host:port[?query]`; up to [`MAX_ENDPOINTS`] of them, in this order.
+    /// Adds an endpoint, `scheme://host:port[?query]`; up to [`MAX_ENDPOINTS`] of them, in this
+    /// order.
     ///
-    /// The host may be unspecified (`0.0.0.0`, `[::]`): a registrar puts the node's own address in its place.
+    /// The host may be unspecified (`0.0.0.0`, `[::]`): a registrar puts the node's own address in
+    /// its place.
     pub fn endpoint(self, endpoint: impl AsRef<str>) -> Self {
         self.add(|| endpoint.as_ref().parse())
     }
 
-    /// Adds the endpoint of a listener: `scheme`, and the address that it is really bound to, from its
-    /// `local_addr()`. That is how a bind to port 0 becomes a port that others can call. As with
-    /// [`endpoint`](Self::endpoint), the host may be unspecified and the port may not be 0.
+    /// Adds the endpoint of a listener: `scheme`, and the address that it is really bound to, from
+    /// its `local_addr()`. That is how a bind to port 0 becomes a port that others can call. As
+    /// with [`endpoint`](Self::endpoint), the host may be unspecified and the port may not be 0.
     pub fn listener(self, scheme: impl AsRef<str>, address: SocketAddr) -> Self {
         self.add(|| Endpoint::of_listener(scheme.as_ref(), address))
     }
@@ -92,8 +96,8 @@ impl ServiceInstanceBuilder {
         self
     }
 
-    /// Sets a metadata pair, in place of an earlier one of the same key. Up to [`MAX_METADATA_PAIRS`] pairs of
-    /// [`MAX_METADATA_KEY_BYTES`] and [`MAX_METADATA_VALUE_BYTES`].
+    /// Sets a metadata pair, in place of an earlier one of the same key. Up to
+    /// [`MAX_METADATA_PAIRS`] pairs of [`MAX_METADATA_KEY_BYTES`] and [`MAX_METADATA_VALUE_BYTES`].
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self

@@ -6,8 +6,8 @@ use super::{BoxFuture, Instances, Watcher};
 
 /// Answers who is there.
 ///
-/// A service that nobody has registered is not an error anywhere here: it is a service with no instances,
-/// and may have some in a moment.
+/// A service that nobody has registered is not an error anywhere here: it is a service with no
+/// instances, and may have some in a moment.
 pub trait Discovery: Send + Sync {
     /// The instances of `name` that are known now, in the order of their ids. Never waits.
     fn get_service<'a>(&'a self, name: &'a str)
@@ -21,7 +21,8 @@ pub trait Discovery: Send + Sync {
 
     /// Waits until `name` has at least `min` instances and returns them; returns at once if it has.
     ///
-    /// For start-up code, so that the first call does not fail for want of a list. `min` 0 never waits.
+    /// For start-up code, so that the first call does not fail for want of a list. `min` 0 never
+    /// waits.
     ///
     /// # Errors
     ///

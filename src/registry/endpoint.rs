@@ -15,10 +15,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One address of a service: `scheme://host:port[?query]`.
 ///
-/// Parsed once, by the WHATWG URL rules, and kept as canonical text: the scheme and the host in lower case, an
-/// international host name in its ASCII form (`xn--…`), an IP address in its shortest spelling, the
-/// port always written out (also `:80` of `http`), a lone `/` as path dropped. Two endpoints are equal when these
-/// texts are. At most [`MAX_ENDPOINT_BYTES`](super::MAX_ENDPOINT_BYTES) long.
+/// Parsed once, by the WHATWG URL rules, and kept as canonical text: the scheme and the host in
+/// lower case, an international host name in its ASCII form (`xn--…`), an IP address in its
+/// shortest spelling, the port always written out (also `:80` of `http`), a lone `/` as path
+/// dropped. Two endpoints are equal when these texts are. At most
+/// [`MAX_ENDPOINT_BYTES`](super::MAX_ENDPOINT_BYTES) long.
 ///
 /// ```
 /// # fn main() -> Result<(), tidings::registry::EndpointError> {
@@ -48,8 +49,8 @@ impl Endpoint {
         &self.text[..usize::from(self.scheme_end)]
     }
 
-    /// The host: a name in its ASCII form, or an IP address; an IPv6 one without its brackets, as name resolution
-    /// and [`IpAddr`] take it.
+    /// The host: a name in its ASCII form, or an IP address; an IPv6 one without its brackets, as
+    /// name resolution and [`IpAddr`] take it.
     pub fn host(&self) -> &str {
         let host = &self.text[self.host_start()..usize::from(self.host_end)];
         host.strip_prefix('[')

@@ -8,12 +8,13 @@ use super::{Endpoint, ServiceInstanceBuilder, Status};
 
 /// One running instance of a service, as it describes itself.
 ///
-/// Made by [`ServiceInstance::builder`] or deserialized, and valid either way: each field is within its
-/// limit. It does not change; to change a registered one, register another of the same name and id.
+/// Made by [`ServiceInstance::builder`] or deserialized, and valid either way: each field is within
+/// its limit. It does not change; to change a registered one, register another of the same name and
+/// id.
 ///
-/// Two are equal when all fields are; the order of endpoints and of metadata does not count. `Display` is
-/// `name-id`. It serializes to the JSON field names of Kratos: `id`, `name`, `version`,
-/// `metadata`, `endpoints`, and `status` unless that is [`Status::Up`].
+/// Two are equal when all fields are; the order of endpoints and of metadata does not count.
+/// `Display` is `name-id`. It serializes to the JSON field names of Kratos: `id`, `name`,
+/// `version`, `metadata`, `endpoints`, and `status` unless that is [`Status::Up`].
 ///
 /// ```
 /// use tidings::registry::ServiceInstance;
@@ -38,7 +39,8 @@ pub struct ServiceInstance {
 }
 
 impl ServiceInstance {
-    /// Starts an instance of the service `name`, 1 to [`MAX_NAME_BYTES`](super::MAX_NAME_BYTES) long.
+    /// Starts an instance of the service `name`, 1 to [`MAX_NAME_BYTES`](super::MAX_NAME_BYTES)
+    /// long.
     pub fn builder(name: impl Into<String>) -> ServiceInstanceBuilder {
         ServiceInstanceBuilder::new(name.into())
     }
@@ -57,8 +59,8 @@ impl ServiceInstance {
 
     /// This instance with `host` wherever an endpoint's host is unspecified (`0.0.0.0`, `[::]`).
     ///
-    /// A registrar does this with its node's advertised address; [`has_unspecified_host`](Self::has_unspecified_host) tells
-    /// whether it was enough.
+    /// A registrar does this with its node's advertised address;
+    /// [`has_unspecified_host`](Self::has_unspecified_host) tells whether it was enough.
     #[must_use]
     pub fn resolve_hosts(mut self, host: IpAddr) -> Self {
         if self.has_unspecified_host().is_some() {

@@ -8,11 +8,12 @@ use super::ServiceInstance;
 
 static EMPTY: LazyLock<Arc<[Arc<ServiceInstance>]>> = LazyLock::new(|| Arc::new([]));
 
-/// The instances of one service at one moment: immutable, shared, and always in the order of their ids.
+/// The instances of one service at one moment: immutable, shared, and always in the order of their
+/// ids.
 ///
 /// Cloning it copies a pointer. It derefs to a slice, so it has `len`, `iter` and the rest. An
-/// empty one allocates nothing. Instances with the same id (of different processes) stand in the order
-/// in which they were collected.
+/// empty one allocates nothing. Instances with the same id (of different processes) stand in the
+/// order in which they were collected.
 #[derive(Clone)]
 pub struct Instances(Arc<[Arc<ServiceInstance>]>);
 

@@ -41,8 +41,8 @@ struct Unchecked {
 }
 
 impl<'de> Deserialize<'de> for ServiceInstance {
-    /// Refuses what the builder refuses. `id` and `name` must be there; anything else may be missing or `null`,
-    /// which is empty; a field of another name is skipped.
+    /// Refuses what the builder refuses. `id` and `name` must be there; anything else may be
+    /// missing or `null`, which is empty; a field of another name is skipped.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let unchecked = Unchecked::deserialize(deserializer)?;
         let mut builder = Self::builder(unchecked.name)

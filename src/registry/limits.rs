@@ -1,8 +1,8 @@
 //! What one instance may weigh. Lengths are in bytes of UTF-8, not in characters.
 //!
-//! Every node of a cluster holds every instance, and news of it travels in datagrams of 1,200
-//! bytes by default. The limits leave room for any description that has been seen in practice and keep a mistake
-//! (a file in a metadata value) from becoming everybody's.
+//! Every node of a cluster holds every instance, and news of it travels in datagrams of 1,200 bytes
+//! by default. The limits leave room for any description that has been seen in practice and keep a
+//! mistake (a file in a metadata value) from becoming everybody's.
 
 /// The longest service name: 255 bytes. The shortest is one byte.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -10,8 +10,8 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// The longest instance id: 255 bytes. The shortest is one byte.
 pub const MAX_ID_BYTES: usize = 255;
 
-/// The longest version: 128 bytes. It is free text and may be empty; 128 bytes hold any semantic version
-/// with a full commit hash in its build part.
+/// The longest version: 128 bytes. It is free text and may be empty; 128 bytes hold any semantic
+/// version with a full commit hash in its build part.
 pub const MAX_VERSION_BYTES: usize = 128;
 
 /// The most metadata pairs of one instance: 64.
@@ -30,6 +30,7 @@ pub const MAX_ENDPOINTS: usize = 32;
 /// The longest endpoint: 512 bytes, in its canonical text (see [`Endpoint`](super::Endpoint)).
 pub const MAX_ENDPOINT_BYTES: usize = 512;
 
-/// The largest encoded record: 64 KiB. A record is all of one process's instances of one service; its size
-/// is known only when it is encoded, so a [`Registrar`](super::Registrar) checks it at `register`.
+/// The largest encoded record: 64 KiB. A record is all of one process's instances of one service;
+/// its size is known only when it is encoded, so a [`Registrar`](super::Registrar) checks it at
+/// `register`.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024;

@@ -2,19 +2,20 @@
 //!
 //! The names are those of go-kratos's `registry` package, so that whoever knows it knows this one.
 //! A service describes itself as a [`ServiceInstance`]; a [`Registrar`] makes it known; a
-//! [`Discovery`] answers who else is there; a [`Watcher`] tells when that changed. All three traits are
-//! object-safe: an `Arc<dyn Discovery>` can stand for a node, or for a stand-in of it in a test.
+//! [`Discovery`] answers who else is there; a [`Watcher`] tells when that changed. All three traits
+//! are object-safe: an `Arc<dyn Discovery>` can stand for a node, or for a stand-in of it in a
+//! test.
 //!
 //! # Rules of this room
 //!
 //! - It uses nothing else of this crate, reads no clock, opens no socket and needs no runtime.
-//! - What is wrong is refused where it is built ([`ServiceInstanceBuilder::build`]), with an error that
-//!   names the field, the value and the mend. A [`ServiceInstance`] that exists is valid, also one that
-//!   was deserialized: nothing is checked again later.
+//! - What is wrong is refused where it is built ([`ServiceInstanceBuilder::build`]), with an error
+//!   that names the field, the value and the mend. A [`ServiceInstance`] that exists is valid, also
+//!   one that was deserialized: nothing is checked again later.
 //! - Every field has a limit, and every limit is a constant here, because each instance is stored
 //!   by every node of a cluster and sent to it in datagrams.
-//! - The one random number is the UUID that an instance gets as its default id; whoever needs the same
-//!   ids in every run sets them.
+//! - The one random number is the UUID that an instance gets as its default id; whoever needs the
+//!   same ids in every run sets them.
 
 mod builder;
 mod discovery;

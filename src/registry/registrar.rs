@@ -6,18 +6,20 @@ use super::{BoxFuture, InstanceError, ServiceInstance};
 ///
 /// Both calls are idempotent and need no peer: a node that is alone registers and finds itself.
 pub trait Registrar: Send + Sync {
-    /// Registers `instance`: when this returns it is in the local table, and on its way to everybody.
+    /// Registers `instance`: when this returns it is in the local table, and on its way to
+    /// everybody.
     ///
-    /// One of the same name and id that this registrar registered before is replaced: that is how metadata,
-    /// version, endpoints or status change. Endpoints with an unspecified host get the registrar's own address.
+    /// One of the same name and id that this registrar registered before is replaced: that is how
+    /// metadata, version, endpoints or status change. Endpoints with an unspecified host get the
+    /// registrar's own address.
     ///
     /// # Errors
     ///
     /// See [`RegistrarError`]; after any of them the table is as it was.
     fn register(&self, instance: ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>>;
 
-    /// Takes back what this registrar registered under the name and id of `instance`; the other fields
-    /// do not count. One that is not registered is `Ok`.
+    /// Takes back what this registrar registered under the name and id of `instance`; the other
+    /// fields do not count. One that is not registered is `Ok`.
     ///
     /// # Errors
     ///

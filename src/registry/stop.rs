@@ -12,8 +12,8 @@ use event_listener::{Event, EventListener};
 /// Stops one [`Watcher`](super::Watcher), from any thread, any number of times.
 ///
 /// Whoever implements `Watcher` keeps one made by [`StopHandle::new`], hands out clones, looks at
-/// [`is_stopped`](Self::is_stopped) before anything else, waits on [`stopped`](Self::stopped) beside what it waits for,
-/// and calls [`stop`](Self::stop) when it is dropped.
+/// [`is_stopped`](Self::is_stopped) before anything else, waits on [`stopped`](Self::stopped)
+/// beside what it waits for, and calls [`stop`](Self::stop) when it is dropped.
 #[derive(Clone, Default)]
 pub struct StopHandle(Arc<State>);
 

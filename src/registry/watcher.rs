@@ -6,13 +6,14 @@ use super::{BoxFuture, Instances, StopHandle};
 
 /// Tells when the instances of one service changed.
 ///
-/// A watcher remembers the list that it returned last, at first the empty one, and waits until the service's
-/// list differs from it. So the first call returns at once if there are instances; the list becoming empty is
-/// a change like any other; and ten changes while nobody looked are one: the newest list, always whole.
+/// A watcher remembers the list that it returned last, at first the empty one, and waits until the
+/// service's list differs from it. So the first call returns at once if there are instances; the
+/// list becoming empty is a change like any other; and ten changes while nobody looked are one: the
+/// newest list, always whole.
 ///
 /// It is a [`Stream`] of the same lists. The stream yields the error that ended it and then ends;
-/// [`next`](Self::next) repeats that error. (With `futures`' `StreamExt` in scope, `watcher.next()` on a
-/// `Box<dyn Watcher>` is the stream's, which wraps the same results in an `Option`.)
+/// [`next`](Self::next) repeats that error. (With `futures`' `StreamExt` in scope, `watcher.next()`
+/// on a `Box<dyn Watcher>` is the stream's, which wraps the same results in an `Option`.)
 ///
 /// Dropping a watcher stops it.
 pub trait Watcher: Stream<Item = Result<Instances, WatchError>> + Send + Unpin {
@@ -25,8 +26,8 @@ pub trait Watcher: Stream<Item = Result<Instances, WatchError>> + Send + Unpin {
     /// [`WatchError`]; an error never takes a change with it.
     fn next(&mut self) -> BoxFuture<'_, Result<Instances, WatchError>>;
 
-    /// Stops this watcher and no other: [`next`](Self::next) returns [`WatchError::Stopped`], also to a call that is waiting. Stopping
-    /// again does nothing.
+    /// Stops this watcher and no other: [`next`](Self::next) returns [`WatchError::Stopped`], also
+    /// to a call that is waiting. Stopping again does nothing.
     fn stop(&self) {
         self.stop_handle().stop();
     }

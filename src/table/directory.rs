@@ -16,8 +16,8 @@ use crate::registry::Instances;
 
 /// The published lists of all services. A clone is the same directory.
 ///
-/// Reading takes no lock. Publishing, closing, and making or dropping the last handle or watcher of a service take
-/// one for the time of a map update.
+/// Reading takes no lock. Publishing, closing, and making or dropping the last handle or watcher of
+/// a service take one for the time of a map update.
 #[derive(Clone)]
 pub struct Directory(Arc<Shared>);
 
@@ -33,8 +33,8 @@ impl Directory {
 
     /// Makes `instances` the list of `service`; an empty one means that the service is gone.
     ///
-    /// A list equal to the published one changes nothing. Any other bumps the service's version by one and wakes its
-    /// watchers. After [`close`](Self::close) this does nothing.
+    /// A list equal to the published one changes nothing. Any other bumps the service's version by
+    /// one and wakes its watchers. After [`close`](Self::close) this does nothing.
     pub fn publish(&self, service: &str, instances: Instances) {
         let writer = self.0.lock();
         if self.is_closed() {
@@ -58,7 +58,8 @@ impl Directory {
     }
 
     /// Ends it: each watcher returns what it has not seen yet and then
-    /// [`WatchError::Closed`](crate::registry::WatchError::Closed). The lists stay as they are, for handles. Closing again does nothing.
+    /// [`WatchError::Closed`](crate::registry::WatchError::Closed). The lists stay as they are, for
+    /// handles. Closing again does nothing.
     pub fn close(&self) {
         let _writer = self.0.lock();
         if self.0.closed.swap(true, Ordering::AcqRel) {
@@ -134,7 +135,8 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// One service's list and its version: 0 for the empty list of a new cell, one more with each change.
+/// One service's list and its version: 0 for the empty list of a new cell, one more with each
+/// change.
 pub(super) struct Snapshot {
     pub(super) version: u64,
     pub(super) instances: Instances,
@@ -204,7 +206,8 @@ type Writer<'a> = MutexGuard<'a, ()>;
 
 impl Shared {
     fn lock(&self) -> Writer<'_> {
-        // It guards no data of its own, and each change under it is one atomic store: a panic leaves nothing half done.
+        // It guards no data of its own, and each change under it is one atomic store: a panic
+        // leaves nothing half done.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -240,7 +243,8 @@ impl Shared {
             return;
         }
         let cells = self.cells.load();
-        // Between a last lease's end and this lock another may have come and gone, and with it the cell.
+        // Between a last lease's end and this lock another may have come and gone, and with it the
+        // cell.
         if cells
             .get(&cell.name)
             .is_some_and(|current| Arc::ptr_eq(current, cell))

@@ -15,8 +15,9 @@ use crate::registry::{Instances, ServiceInstance};
 
 /// The instances of one service, always the newest.
 ///
-/// Made once, by [`Directory::service`](super::Directory::service), and kept by whoever calls that service. It may be made before the
-/// service exists, and stays right when the service goes and comes back.
+/// Made once, by [`Directory::service`](super::Directory::service), and kept by whoever calls that
+/// service. It may be made before the service exists, and stays right when the service goes and
+/// comes back.
 #[derive(Clone)]
 pub struct ServiceHandle {
     lease: Lease,
@@ -35,8 +36,8 @@ impl ServiceHandle {
     /// The instances as they are now: one atomic load; no lock, no allocation, no clone.
     ///
     /// Hold it as long as it takes to pick one. The list in it does not change, and a few at a time
-    /// per thread are free; [`snapshot`](Self::snapshot) is for keeping. (The first read of a thread that has
-    /// never read any handle sets up that thread's bookkeeping.)
+    /// per thread are free; [`snapshot`](Self::snapshot) is for keeping. (The first read of a
+    /// thread that has never read any handle sets up that thread's bookkeeping.)
     pub fn instances(&self) -> InstancesRef<'_> {
         InstancesRef {
             snapshot: self.lease.cell.snapshot.load(),
@@ -49,8 +50,9 @@ impl ServiceHandle {
         self.lease.cell.snapshot.load().instances.clone()
     }
 
-    /// How often the list has changed since the directory began to keep it: while a handle lives, the same version is
-    /// the same list. Versions of handles that did not live at the same time say nothing about each other.
+    /// How often the list has changed since the directory began to keep it: while a handle lives,
+    /// the same version is the same list. Versions of handles that did not live at the same time
+    /// say nothing about each other.
     pub fn version(&self) -> u64 {
         self.lease.cell.snapshot.load().version
     }
@@ -67,7 +69,8 @@ impl fmt::Debug for ServiceHandle {
     }
 }
 
-/// What [`ServiceHandle::instances`] returns: derefs to a slice of instances, in the order of their ids.
+/// What [`ServiceHandle::instances`] returns: derefs to a slice of instances, in the order of their
+/// ids.
 pub struct InstancesRef<'a> {
     snapshot: Guard<Arc<Snapshot>>,
     handle: PhantomData<&'a ServiceHandle>,

@@ -2,9 +2,9 @@
 //!
 //! # Readers never wait
 //!
-//! A [`Directory`] holds, for each service, one immutable list behind an atomic pointer. The one writer (the
-//! engine's task) puts a new list in its place; a reader loads the pointer. So a reader takes no lock,
-//! allocates nothing and clones no instance, and a writer waits for no reader.
+//! A [`Directory`] holds, for each service, one immutable list behind an atomic pointer. The one
+//! writer (the engine's task) puts a new list in its place; a reader loads the pointer. So a reader
+//! takes no lock, allocates nothing and clones no instance, and a writer waits for no reader.
 //!
 //! Three ways to read, all of the same lists:
 //!
@@ -14,16 +14,18 @@
 //!
 //! # Level, not edge
 //!
-//! A list that equals the published one, by content, is not published again, and each change bumps the
-//! service's version. A watcher remembers the version and the list that it has seen. It is woken by a change but
-//! never told which: it compares. So a slow watcher loses states between and never the last one, a
-//! wake-up too many does no harm, and nothing queues up behind a reader that does not read.
+//! A list that equals the published one, by content, is not published again, and each change bumps
+//! the service's version. A watcher remembers the version and the list that it has seen. It is
+//! woken by a change but never told which: it compares. So a slow watcher loses states between and
+//! never the last one, a wake-up too many does no harm, and nothing queues up behind a reader that
+//! does not read.
 //!
 //! # Invariants
 //!
-//! - A service has a place in the directory as long as it has instances, or a handle or watcher looks at it; then
-//!   the place is gone. Names that were asked for leave nothing behind.
-//! - What was published before [`Directory::close`] is seen by every watcher before it sees the end.
+//! - A service has a place in the directory as long as it has instances, or a handle or watcher
+//!   looks at it; then the place is gone. Names that were asked for leave nothing behind.
+//! - What was published before [`Directory::close`] is seen by every watcher before it sees the
+//!   end.
 
 mod directory;
 mod event;

@@ -16,8 +16,8 @@ use crate::registry::{BoxFuture, Instances, StopHandle, Stopped, WatchError, Wat
 
 /// The [`Watcher`] of one service; from [`Directory::watch`](super::Directory::watch).
 ///
-/// It holds the last list that it returned, and of the directory nothing but the service's place. It needs no task: the
-/// comparing is done by whoever polls it.
+/// It holds the last list that it returned, and of the directory nothing but the service's place.
+/// It needs no task: the comparing is done by whoever polls it.
 pub struct ServiceWatcher {
     lease: Lease,
     /// What the reader has got: the version decides quickly, the list decides. At first nothing.
@@ -71,8 +71,8 @@ impl ServiceWatcher {
             if Pin::new(&mut self.stopped).poll(cx).is_ready() {
                 return self.end(WatchError::Stopped);
             }
-            // In this order: what is not closed yet may change after the look, and then it wakes us again;
-            // what is closed has changed for the last time.
+            // In this order: what is not closed yet may change after the look, and then it wakes us
+            // again; what is closed has changed for the last time.
             let closed = self.lease.is_closed();
             if let Some(instances) = self.unseen() {
                 return Poll::Ready(Ok(instances));
@@ -93,7 +93,8 @@ impl ServiceWatcher {
         }
     }
 
-    /// The list, if it differs from what was seen last. A list that went away and came back does not.
+    /// The list, if it differs from what was seen last. A list that went away and came back does
+    /// not.
     fn unseen(&mut self) -> Option<Instances> {
         let snapshot = self.lease.cell.snapshot.load();
         if snapshot.version == self.seen_version {

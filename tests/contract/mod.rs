@@ -1,11 +1,11 @@
 //! The registry contract, as tests of anything that implements the traits.
 //!
-//! Each function is one line of the contract and would fail without that line's behaviour. To run an
-//! implementation through all of them, write a [`Fixture`] for it and expand
+//! Each function is one line of the contract and would fail without that line's behaviour. To run
+//! an implementation through all of them, write a [`Fixture`] for it and expand
 //! `registry_contract!(name_of_a_module, TheFixture)`.
 //!
-//! No test sleeps: what must happen is awaited with a bound ([`within`]), and what must not happen is shown by
-//! what does happen next.
+//! No test sleeps: what must happen is awaited with a bound ([`within`]), and what must not happen
+//! is shown by what does happen next.
 
 pub(crate) mod discovery;
 pub(crate) mod registrar;
@@ -23,7 +23,8 @@ use tidings::registry::{
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// An implementation under test, one that is alone: it has no peers, and nobody else registers with it.
+/// An implementation under test, one that is alone: it has no peers, and nobody else registers with
+/// it.
 pub(crate) trait Fixture: Sized {
     /// The implementation.
     type Subject: Registrar + Discovery + 'static;
@@ -190,8 +191,8 @@ macro_rules! registry_contract {
     };
 }
 
-/// One test for each line of one part of the contract. A line that is missing here is dead code, and clippy
-/// says so.
+/// One test for each line of one part of the contract. A line that is missing here is dead code,
+/// and clippy says so.
 macro_rules! contract_lines {
     ($fixture:ty, $part:ident: $($line:ident,)*) => {
         mod $part {

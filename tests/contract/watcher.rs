@@ -127,7 +127,8 @@ pub(crate) async fn an_error_never_consumes_an_update<F: Fixture>(fixture: &F) {
     let seen = next(&mut *watcher).await;
     register(subject, users("b")).await;
     fixture.shut_down().await;
-    // What was registered may have been taken back on the way out; either way it is not what was seen.
+    // What was registered may have been taken back on the way out; either way it is not what was
+    // seen.
     assert_ne!(next(&mut *watcher).await, seen);
     for _ in 0..2 {
         let over = within("next", Watcher::next(&mut *watcher)).await;

@@ -7,9 +7,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The text is longer than [`MAX_ENDPOINT_BYTES`](crate::registry::MAX_ENDPOINT_BYTES), or its canonical form
-    /// would be. An unspecified host counts as the longest IPv6 address, because it will be replaced by an
-    /// address that is not known yet.
+    /// The text is longer than [`MAX_ENDPOINT_BYTES`](crate::registry::MAX_ENDPOINT_BYTES), or its
+    /// canonical form would be. An unspecified host counts as the longest IPv6 address, because it
+    /// will be replaced by an address that is not known yet.
     #[error(
         "endpoint `{endpoint}` has {len} bytes, more than {max}: shorten its host or its query"
     )]
@@ -53,7 +53,8 @@ pub enum EndpointError {
         /// The text.
         endpoint: String,
     },
-    /// The text carries a user name or a password, which would be told to every node of the cluster.
+    /// The text carries a user name or a password, which would be told to every node of the
+    /// cluster.
     #[error(
         "endpoint `{endpoint}` carries a user name or password: leave them out, every node of the \
          cluster would learn them"

@@ -1,8 +1,9 @@
 //! From a text to an [`Endpoint`].
 //!
-//! The `url` crate parses the whole by the WHATWG rules. Two things are done here because it does not: it drops a
-//! port that is the scheme's default, so the port is read from the text itself; and for schemes that it
-//! does not know (`grpc`) it leaves the host as it stands, so the host goes through the rules for `http`'s hosts.
+//! The `url` crate parses the whole by the WHATWG rules. Two things are done here because it does
+//! not: it drops a port that is the scheme's default, so the port is read from the text itself; and
+//! for schemes that it does not know (`grpc`) it leaves the host as it stands, so the host goes
+//! through the rules for `http`'s hosts.
 
 use std::net::IpAddr;
 
@@ -43,8 +44,8 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, EndpointError> {
     Ok(endpoint)
 }
 
-/// Puts the canonical text together. All parts are canonical already, and within the limit or about to be
-/// measured: the offsets fit in 16 bits either way.
+/// Puts the canonical text together. All parts are canonical already, and within the limit or about
+/// to be measured: the offsets fit in 16 bits either way.
 pub(super) fn assemble(scheme: &str, host: &str, port: u16, query: Option<&str>) -> Endpoint {
     let mut text = format!("{scheme}://{host}:{port}");
     let offset = |len: usize| u16::try_from(len).expect("an endpoint's text is far below 64 KiB");

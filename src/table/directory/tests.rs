@@ -118,7 +118,8 @@ fn whoever_looks_keeps_the_place_of_a_service_that_is_gone() {
 fn a_late_end_of_a_lease_does_not_remove_a_newer_place() {
     let directory = Directory::new();
     let old = directory.lease("user-service");
-    // The moment between a last lease's end and its lock: another thread removes the cell, a third makes a new one.
+    // The moment between a last lease's end and its lock: another thread removes the cell, a third
+    // makes a new one.
     old.cell.leases.store(0, Ordering::SeqCst);
     let writer = directory.0.lock();
     directory.0.remove_if_idle(&writer, &old.cell);
