@@ -86,7 +86,7 @@ impl Story {
 
     fn new_version(&mut self) -> Result<(), Box<dyn Error>> {
         let since = self.fleet.order(UPDATED, &format!("{VERSION} 2.0.0"))?;
-        self.fleet.processes[UPDATED].version = "2.0.0".to_owned();
+        "2.0.0".clone_into(&mut self.fleet.processes[UPDATED].version);
         let seen = self.instance(UPDATED);
         self.step_of_others("one registers a new version", UPDATED, since, &[seen]);
         Ok(())

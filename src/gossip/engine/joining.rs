@@ -221,11 +221,7 @@ impl Engine {
             self.contacts.remove(called);
         }
         if self.is_admissible(now, &host, Health::Alive) {
-            let alone = self.members.active_len() == 0;
             self.learn(now, host, 0, Health::Alive, false);
-            if alone && self.members.active_len() > 0 {
-                self.joined(now, host);
-            }
         }
         if self.members.is_active(host.addr) {
             self.sync_all(now, from);
@@ -235,8 +231,8 @@ impl Engine {
     }
 
     /// We were alone, and no longer are: what we have registered is news.
-    fn joined(&mut self, now: Now, host: PeerId) {
-        tracing::info!(target: "tidings::gossip", through = %host.addr, "joined");
+    pub(super) fn joined(&mut self, now: Now, through: PeerId) {
+        tracing::info!(target: "tidings::gossip", through = %through.addr, "joined");
         self.announce_own_records(now);
         self.kindle_rebirth(now);
     }

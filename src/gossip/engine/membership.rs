@@ -218,6 +218,9 @@ impl Engine {
         }
         if was_active != is_active {
             self.size_changed();
+            if is_active && self.members.active_len() == 1 {
+                self.joined(now, id);
+            }
         }
         self.kindle_membership(now);
     }
