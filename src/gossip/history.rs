@@ -29,10 +29,10 @@ impl History {
             && *last == fingerprint
         {
             *since = now;
-            return;
+        } else {
+            self.queue.push_back((now, fingerprint));
+            *self.counts.entry(fingerprint).or_default() += 1;
         }
-        self.queue.push_back((now, fingerprint));
-        *self.counts.entry(fingerprint).or_default() += 1;
         while self.queue.len() > MOST
             || self
                 .queue
@@ -78,6 +78,15 @@ mod tests {
         history.note(at(64), 3);
         assert!(history.contains(1));
         history.note(at(66), 4);
+        assert!(!history.contains(1) && history.contains(2));
+    }
+
+    #[test]
+    fn an_old_value_is_forgotten_while_the_present_one_lasts() {
+        let mut history = History::default();
+        history.note(at(0), 1);
+        history.note(at(1), 2);
+        history.note(at(10), 2);
         assert!(!history.contains(1) && history.contains(2));
     }
 

@@ -12,7 +12,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// How many buckets the items are spread over. 128 sums of 8 bytes fit one datagram.
+/// How many buckets the items are spread over. 128 sums of 6 bytes fit one datagram, with
+/// room for the request around them.
 pub const BUCKETS: usize = 128;
 
 /// The sum over a changing set of hashed items.

@@ -155,7 +155,7 @@ impl Engine {
         if proven && self.life != Life::Leaving {
             if caller.addr == self.me.addr {
                 self.rival_heard(now, caller, Health::Alive);
-            } else if self.is_admissible(now, &caller, Health::Alive) {
+            } else if self.is_admissible(now, &caller, 0) {
                 self.learn(now, caller, 0, Health::Alive, true);
                 if hello.known.is_some() {
                     self.own_standing_heard(now, hello.known);
@@ -220,7 +220,7 @@ impl Engine {
             // The seed has another name for itself; under that it is a member now.
             self.contacts.remove(called);
         }
-        if self.is_admissible(now, &host, Health::Alive) {
+        if self.is_admissible(now, &host, 0) {
             self.learn(now, host, 0, Health::Alive, false);
         }
         if self.members.is_active(host.addr) {

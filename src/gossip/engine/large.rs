@@ -27,10 +27,10 @@ const MOST_TRIES: u8 = 6;
 
 /// The records that are being put together.
 #[derive(Debug, Default)]
-pub(super) struct Assemblies(BTreeMap<RecordKey, Assembly>);
+pub(super) struct Assemblies(pub(super) BTreeMap<RecordKey, Assembly>);
 
 #[derive(Debug)]
-struct Assembly {
+pub(super) struct Assembly {
     seq: u64,
     source: SocketAddr,
     content: Vec<u8>,

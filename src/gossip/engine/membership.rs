@@ -62,7 +62,7 @@ impl Engine {
             self.rival_heard(now, src, Health::Alive);
             return Err(Cause::Misaddressed);
         }
-        if !self.is_admissible(now, &src, Health::Alive) {
+        if !self.is_admissible(now, &src, 0) {
             return Err(Cause::Malformed);
         }
         if head.to != addressee(&self.me) {
@@ -106,28 +106,33 @@ impl Engine {
     }
 
     /// Whether what is said of an identity can be believed. At the bound of members a stranger is
-    /// refused, and nobody is put out for one.
-    pub(super) fn is_admissible(&mut self, now: Now, id: &PeerId, health: Health) -> bool {
-        let room = health == Health::Down || self.members.len() < self.config.max_members;
+    /// refused, and nobody is put out for one. `coming` strangers are about to be let in already.
+    pub(super) fn is_admissible(&mut self, now: Now, id: &PeerId, coming: usize) -> bool {
         let known = self.members.get(id.addr).is_some();
-        let admissible =
-            id.is_reachable() && !id.is_from_the_future(now.unix_ms) && (known || room);
+        let room = known || self.members.len() + coming < self.config.max_members;
+        let admissible = room && id.is_reachable() && !id.is_from_the_future(now.unix_ms);
         self.stats.updates_refused += u64::from(!admissible);
         admissible
     }
 
     fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
         let mut rivals = Vec::new();
+        // The sender itself may be a stranger.
+        let mut coming = usize::from(self.members.get(packet.header.src.addr).is_none());
         packet.updates.retain(|update| {
             let id = update.id();
             if id.addr == self.me.addr && *id != self.me {
                 rivals.push((*id, health(update.state())));
                 return false;
             }
-            // Death of somebody unknown is no news, and would fill the list with the dead.
             let known = self.members.get(id.addr).is_some();
-            (known || update.state() != foca::State::Down)
-                && self.is_admissible(now, id, health(update.state()))
+            // Death of somebody unknown is no news, and would fill the list with the dead.
+            if !known && update.state() == foca::State::Down {
+                return false;
+            }
+            let admissible = self.is_admissible(now, id, coming);
+            coming += usize::from(admissible && !known);
+            admissible
         });
         for (rival, health) in rivals {
             self.rival_heard(now, rival, health);

@@ -147,7 +147,10 @@ impl Engine {
 
     pub(super) fn digest_received(&mut self, now: Now, from: SocketAddr, digest: &Digest) {
         let ours = self.buckets();
-        let differs = |bucket: u8| ours[usize::from(bucket)] != digest.buckets[usize::from(bucket)];
+        let differs = |bucket: u8| {
+            let bucket = usize::from(bucket);
+            digest.buckets[bucket] != ours[bucket].into()
+        };
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
         self.list(digest.after.clone(), differs, &mut batches, |_, record| {
             RecordItem {

@@ -167,7 +167,7 @@ impl Engine {
 
     /// Asks for the listing, from where it stands.
     fn ask_listing(&mut self, now: Now) {
-        let buckets = self.buckets();
+        let buckets = self.buckets().map(Into::into);
         let Some(session) = &mut self.sync.session else {
             return;
         };
@@ -205,7 +205,12 @@ impl Engine {
         for asked in session.wanted.values_mut() {
             *asked = false;
         }
-        if !session.listed {
+        let listed = session.listed;
+        self.timers.set(
+            TimerKey::SyncRetry,
+            now.instant + self.config.request_timeout,
+        );
+        if !listed {
             self.ask_listing(now);
         }
         self.pull_wanted(now);
@@ -399,7 +404,7 @@ impl Engine {
             }
             return;
         }
-        if !self.is_admissible(now, &id, item.health) {
+        if !self.is_admissible(now, &id, 0) {
             return;
         }
         let known = self

@@ -152,11 +152,22 @@ pub(in crate::gossip) struct News {
     pub(in crate::gossip) items: Vec<Item>,
 }
 
+/// The low 48 bits of a bucket's sum: with them all sums fit one datagram beside the longest cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct BucketSum([u8; 6]);
+
+impl From<u64> for BucketSum {
+    fn from(sum: u64) -> Self {
+        let [_, _, low @ ..] = sum.to_be_bytes();
+        Self(low)
+    }
+}
+
 /// "These are the sums of my buckets; list what you hold in those that differ."
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct Digest {
     pub(in crate::gossip) session: u32,
-    pub(in crate::gossip) buckets: [u64; BUCKETS],
+    pub(in crate::gossip) buckets: [BucketSum; BUCKETS],
     pub(in crate::gossip) after: Option<Cursor>,
 }
 

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
 use crate::{
-    gossip::wire::{frame::Preamble, message::Message, swim::health},
+    gossip::wire::{frame::Preamble, swim::health},
     registry::ServiceInstance,
 };
 
