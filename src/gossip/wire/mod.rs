@@ -27,5 +27,7 @@ pub(super) mod codec;
 pub(super) mod content;
 pub(super) mod extensions;
 pub(super) mod frame;
+#[cfg(test)]
+mod golden;
 pub(super) mod message;
 pub(super) mod swim;
