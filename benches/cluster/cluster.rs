@@ -50,6 +50,8 @@ struct Member {
 /// Nodes by number; a number is never used again.
 pub(crate) struct Cluster {
     members: Vec<Member>,
+    /// What was seen since the last time that was asked about.
+    seen: Vec<Sighting>,
     sightings: mpsc::UnboundedReceiver<Sighting>,
     seeing: mpsc::UnboundedSender<Sighting>,
 }
@@ -59,6 +61,7 @@ impl Cluster {
         let (seeing, sightings) = mpsc::unbounded_channel();
         Self {
             members: Vec::new(),
+            seen: Vec::new(),
             sightings,
             seeing,
         }
@@ -175,17 +178,22 @@ impl Cluster {
         mut wanted: HashSet<(usize, Fact)>,
     ) -> Result<Duration, Box<dyn Error>> {
         let mut last = since;
-        while !wanted.is_empty() {
-            let sighting = tokio::time::timeout_at((since + BOUND).into(), self.sightings.recv());
-            let Ok(Some(Sighting { by, at, fact })) = sighting.await else {
-                let one = wanted.iter().next();
-                return Err(
-                    format!("{} not seen in {BOUND:?}, such as {one:?}", wanted.len()).into(),
-                );
-            };
-            if at >= since && wanted.remove(&(by, fact)) {
-                last = last.max(at);
+        let mut look = |sighting: &Sighting| {
+            if sighting.at >= since && wanted.remove(&(sighting.by, sighting.fact)) {
+                last = last.max(sighting.at);
             }
+            wanted.is_empty()
+        };
+        self.seen.retain(|sighting| sighting.at >= since);
+        let mut done = self.seen.iter().map(&mut look).last().unwrap_or(false);
+        while !done {
+            let sighting = tokio::time::timeout_at((since + BOUND).into(), self.sightings.recv());
+            let Ok(Some(sighting)) = sighting.await else {
+                let (missing, one) = (wanted.len(), wanted.iter().next());
+                return Err(format!("{missing} not seen in {BOUND:?}, such as {one:?}").into());
+            };
+            done = look(&sighting);
+            self.seen.push(sighting);
         }
         Ok(last - since)
     }

@@ -148,6 +148,10 @@ async fn latecomer(cluster: &mut Cluster, samples: &mut Samples) -> Result<(), B
             .collect();
         samples.add(cluster.seen_since(since, wanted).await?);
 
+        // Whoever has not heard of it yet would not see it leave.
+        let there = Fact::Member(cluster.address(late));
+        let wanted = cluster.others(late).map(|by| (by, there)).collect();
+        cluster.seen_since(since, wanted).await?;
         let gone = Fact::Gone(cluster.address(late));
         let left = Instant::now();
         cluster.shut_down(late).await?;
