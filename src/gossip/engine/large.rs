@@ -109,7 +109,7 @@ impl Engine {
         {
             let service = held.service().clone();
             self.news.heard(owner, &service, seq, self.copies);
-            self.sync_has(now, &key);
+            self.sync_has(&key);
             return;
         }
         let underway = self
@@ -190,7 +190,7 @@ impl Engine {
             assembly.tries += 1;
             if assembly.tries > MOST_TRIES {
                 self.assemblies.0.remove(&key);
-                self.sync_has(now, &key);
+                self.sync_has(&key);
                 continue;
             }
             assembly.retry_at = now.instant + self.config.request_timeout;

@@ -177,7 +177,7 @@ impl Engine {
                 self.news.heard(owner, &service, seq, self.copies);
             }
             if same || held.seq() > seq {
-                self.sync_has(now, &key);
+                self.sync_has(&key);
                 return Ok(());
             }
         }
@@ -197,7 +197,7 @@ impl Engine {
                 self.warn_refused(now, owner, bound);
             }
         }
-        self.sync_has(now, &key);
+        self.sync_has(&key);
         Ok(())
     }
 

@@ -244,7 +244,9 @@ impl Engine {
         if session.id != part.session || session.listed || part.count == 0 {
             return self.pull_wanted(now);
         }
-        session.parts.insert(part.index);
+        if session.parts.insert(part.index) {
+            session.tries = 0;
+        }
         if session.parts.len() >= usize::from(part.count) {
             match part.next {
                 // An answer that does not go on would go on for ever.
@@ -351,9 +353,11 @@ impl Engine {
     }
 
     /// A record that may have been wanted is here, or is on its way by other means.
-    pub(super) fn sync_has(&mut self, _now: Now, key: &RecordKey) {
-        if let Some(session) = &mut self.sync.session {
-            session.wanted.remove(key);
+    pub(super) fn sync_has(&mut self, key: &RecordKey) {
+        if let Some(session) = &mut self.sync.session
+            && session.wanted.remove(key).is_some()
+        {
+            session.tries = 0;
         }
     }
 
