@@ -10,11 +10,15 @@
 //! 4. Every visible change is told by an [`Event`], and no event is emitted without one.
 //! 5. What is held for owners that are not live is bounded in number, bytes and time.
 
+mod bounds;
+mod holding;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
 };
+
+use holding::{Holding, Standing};
 
 use super::{
     directory::Directory,
@@ -26,40 +30,7 @@ use super::{
 };
 use crate::registry::ServiceInstance;
 
-/// The bounds of a replica. At a bound a record is refused, and the refusal says which bound it was.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long the records of a failed owner stay visible, in case it turns out to be alive.
-    /// Default 50 ms, in which a rebirth can be announced on a LAN.
-    pub failure_grace: Duration,
-    /// How long the records of an owner that is not live are kept out of sight. Default 60 s.
-    pub park_for: Duration,
-    /// How long an empty list is remembered. Default 10 minutes; after that the owner's repair
-    /// (it writes again above what it hears) does what the memory did.
-    pub forget_empty_after: Duration,
-    /// Records per owner. Default 1,024.
-    pub records_per_owner: usize,
-    /// Owners that are not live but whose records are kept. Default 1,024.
-    pub absent_owners: usize,
-    /// What all records may cost, by [`Record::cost_bytes`]. Default 256 MiB.
-    pub table_bytes: usize,
-    /// What the records of owners that never were live may cost. Default 8 MiB.
-    pub waiting_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            failure_grace: Duration::from_millis(50),
-            park_for: Duration::from_secs(60),
-            forget_empty_after: Duration::from_secs(600),
-            records_per_owner: 1_024,
-            absent_owners: 1_024,
-            table_bytes: 256 << 20,
-            waiting_bytes: 8 << 20,
-        }
-    }
-}
+pub use bounds::{Bound, Limits};
 
 /// What became of a record that was offered to the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,40 +45,6 @@ pub enum Applied {
     Stale,
     /// A bound was reached; the replica is unchanged.
     Refused(Bound),
-}
-
-/// The bound at which a record was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// [`Limits::records_per_owner`].
-    RecordsPerOwner,
-    /// [`Limits::absent_owners`].
-    AbsentOwners,
-    /// [`Limits::table_bytes`].
-    TableBytes,
-    /// [`Limits::waiting_bytes`].
-    WaitingBytes,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// A live member.
-    Live,
-    /// Declared failed; still visible.
-    Failing { until: Instant },
-    /// Was visible once, kept in case it returns.
-    Parked { until: Instant },
-    /// Not a member yet.
-    Waiting { until: Instant },
-}
-
-#[derive(Debug)]
-struct Holding {
-    standing: Standing,
-    records: BTreeMap<Arc<str>, Record>,
-    /// When each empty list among the records may be forgotten.
-    forget: BTreeMap<Arc<str>, Instant>,
-    bytes: usize,
 }
 
 /// The replica that one node holds of everybody's records.
@@ -159,7 +96,7 @@ impl Replica {
             self.set_standing(owner, Standing::Waiting { until });
         }
         self.remember_until(now + self.limits.forget_empty_after, &record);
-        self.put(record)
+        self.put(&record)
     }
 
     /// Notes when an empty list may be forgotten, or that this one is not empty.
@@ -181,7 +118,7 @@ impl Replica {
     }
 
     /// Replaces the record of its owner and service; bounds have been checked, and the owner is known.
-    fn put(&mut self, record: Record) -> Applied {
+    fn put(&mut self, record: &Record) -> Applied {
         let owner = record.owner();
         let holding = self
             .owners
@@ -200,10 +137,10 @@ impl Replica {
             self.waiting_bytes = self.waiting_bytes + cost - freed;
         }
         if standing == Standing::Live {
-            if let Some(previous) = previous.as_ref().filter(|record| counts(record)) {
+            if let Some(previous) = previous.as_ref().filter(|record| !record.is_tombstone()) {
                 self.fingerprint.remove(previous.hash());
             }
-            if counts(&record) {
+            if !record.is_tombstone() {
                 self.fingerprint.add(record.hash());
             }
         }
@@ -253,7 +190,7 @@ impl Replica {
         }
         self.set_standing(owner, Standing::Live);
         let holding = &self.owners[&owner];
-        for record in holding.records.values().filter(|record| counts(record)) {
+        for record in holding.counted() {
             self.fingerprint.add(record.hash());
         }
         match before {
@@ -263,7 +200,7 @@ impl Replica {
                     self.visible
                         .show(owner, record.service(), record.instances());
                 }
-                let instances = instances_of(holding);
+                let instances = holding.instances();
                 self.visible.tell(Event::Recovered {
                     member: owner,
                     instances,
@@ -378,7 +315,7 @@ impl Replica {
         };
         match holding.standing {
             Standing::Failing { until } if until == at => {
-                let instances = instances_of(holding);
+                let instances = holding.instances();
                 for record in holding.records.values() {
                     self.visible
                         .hide(owner, record.service(), record.instances());
@@ -436,10 +373,10 @@ impl Replica {
         if matches!(standing, Standing::Waiting { .. }) {
             self.waiting_bytes += holding.bytes;
         }
-        if let Some(until) = was.and_then(deadline) {
+        if let Some(until) = was.and_then(Standing::deadline) {
             self.deadlines.remove(&(until, owner, None));
         }
-        if let Some(until) = deadline(standing) {
+        if let Some(until) = standing.deadline() {
             self.deadlines.insert((until, owner, None));
         }
     }
@@ -450,7 +387,7 @@ impl Replica {
             return Vec::new();
         };
         self.live -= usize::from(holding.standing == Standing::Live);
-        if let Some(until) = deadline(holding.standing) {
+        if let Some(until) = holding.standing.deadline() {
             self.deadlines.remove(&(until, owner, None));
         }
         for (service, at) in &holding.forget {
@@ -465,15 +402,11 @@ impl Replica {
             self.visible
                 .hide(owner, record.service(), record.instances());
         }
-        instances_of(&holding)
+        holding.instances()
     }
 
     fn withdraw_hashes(&mut self, owner: Owner) {
-        for record in self.owners[&owner]
-            .records
-            .values()
-            .filter(|record| counts(record))
-        {
+        for record in self.owners[&owner].counted() {
             self.fingerprint.remove(record.hash());
         }
     }
@@ -528,27 +461,5 @@ impl Replica {
     /// How many records are held, and what they cost in bytes.
     pub const fn size(&self) -> (usize, usize) {
         (self.records, self.bytes)
-    }
-}
-
-/// Empty lists do not count: each node forgets them at a time of its own.
-fn counts(record: &Record) -> bool {
-    !record.is_tombstone()
-}
-
-fn instances_of(holding: &Holding) -> Vec<Arc<ServiceInstance>> {
-    holding
-        .records
-        .values()
-        .flat_map(|record| record.instances().iter().cloned())
-        .collect()
-}
-
-const fn deadline(standing: Standing) -> Option<Instant> {
-    match standing {
-        Standing::Live => None,
-        Standing::Failing { until } | Standing::Parked { until } | Standing::Waiting { until } => {
-            Some(until)
-        }
     }
 }
