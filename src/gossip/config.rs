@@ -51,10 +51,10 @@ pub struct Config {
     /// How many pages may leave at once. Default 1,024.
     pub page_burst: u32,
     /// How long a difference to a peer may last before it is looked into: what is just spreading
-    /// needs no repair. Default 60 ms and as much again in jitter.
+    /// needs no repair. Default 20 ms and as much again in jitter: a burst has passed a LAN by then.
     pub sync_delay: Duration,
-    /// The least time between two reconciliations. Default 1 s; doubles to
-    /// [`sync_interval_max`](Self::sync_interval_max) while nothing comes of it.
+    /// The least time between two reconciliations. Default 100 ms; doubles with each one to
+    /// [`sync_interval_max`](Self::sync_interval_max), and is short again after as long a calm.
     pub sync_interval: Duration,
     /// The most time between two reconciliations. Default 10 s.
     pub sync_interval_max: Duration,
@@ -100,8 +100,8 @@ impl Config {
             news_burst: 64,
             page_rate: 4_000,
             page_burst: 1_024,
-            sync_delay: ms(60),
-            sync_interval: ms(1_000),
+            sync_delay: ms(20),
+            sync_interval: ms(100),
             sync_interval_max: ms(10_000),
             request_timeout: ms(250),
             remember_down: ms(600_000),

@@ -15,7 +15,7 @@ use super::{Engine, TimerKey, standing::Life};
 use crate::{
     gossip::{
         Instant, Now,
-        news::Packet,
+        news::{Copies, Occasion, Packet},
         stats::Cause,
         wire::{
             codec::encode,
@@ -42,9 +42,11 @@ pub(super) struct Burst {
 }
 
 impl Engine {
-    /// The share of the copies that a burst may use up: two thirds, rounded up.
-    fn burst_copies(&self) -> u8 {
-        u8::try_from((u16::from(self.copies) * 2).div_ceil(3)).expect("two thirds of a u8")
+    /// How often a piece of news is sent. A burst may use up two thirds, rounded up.
+    pub(super) fn news_copies(&self) -> Copies {
+        let most = self.copies;
+        let burst = u8::try_from((u16::from(most) * 2).div_ceil(3)).expect("two thirds of a u8");
+        Copies { burst, most }
     }
 
     /// Begins a burst; or, in the midst of one, begins it again after the shortest gap.
@@ -62,7 +64,7 @@ impl Engine {
 
     /// The membership changed: foca has something to tell.
     pub(super) fn kindle_membership(&mut self, now: Now) {
-        let pushes = self.burst_copies() / self.config.fanout.max(1);
+        let pushes = self.news_copies().burst / self.config.fanout.max(1);
         self.burst.membership_pushes = self.burst.membership_pushes.max(pushes).max(1);
         self.kindle(now);
     }
@@ -88,7 +90,7 @@ impl Engine {
             return;
         }
         let mut said = self.push_membership(now);
-        said |= self.push_news(now, self.burst_copies());
+        said |= self.push_news(now, Occasion::Burst);
         self.burst.last_push = Some(now.instant);
         let next = stage + 1;
         if next < self.config.burst_gaps.len() {
@@ -121,7 +123,7 @@ impl Engine {
             return;
         }
         if self.burst.stage.is_none() {
-            self.push_news(now, self.copies);
+            self.push_news(now, Occasion::Round);
         }
         self.schedule_round(now);
     }
@@ -142,8 +144,9 @@ impl Engine {
     }
 
     /// Sends a packet of news to each of a few members, the least told first.
-    fn push_news(&mut self, now: Now, cap: u8) -> bool {
-        if !self.news.has_below(cap) {
+    fn push_news(&mut self, now: Now, occasion: Occasion) -> bool {
+        let copies = self.news_copies();
+        if occasion == Occasion::Burst && !self.news.has_for_burst(copies) {
             return false;
         }
         let mut said = false;
@@ -157,7 +160,7 @@ impl Engine {
                 room,
                 items: Vec::with_capacity(room),
             };
-            let count = self.news.fill(cap, self.copies, &mut packet);
+            let count = self.news.fill(occasion, copies, &mut packet);
             if count > 0 {
                 self.send_news(now, addr, count, &packet.items);
                 said = true;

@@ -108,7 +108,8 @@ impl Engine {
             && held.seq() >= seq
         {
             let service = held.service().clone();
-            self.news.heard(owner, &service, seq, self.copies);
+            let copies = self.news_copies();
+            self.news.heard(owner, &service, seq, copies);
             self.sync_has(&key);
             return;
         }

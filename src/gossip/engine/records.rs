@@ -174,7 +174,8 @@ impl Engine {
             let same = held.seq() == seq && held.content() == content;
             if same {
                 let service = held.service().clone();
-                self.news.heard(owner, &service, seq, self.copies);
+                let copies = self.news_copies();
+                self.news.heard(owner, &service, seq, copies);
             }
             if same || held.seq() > seq {
                 self.sync_has(&key);

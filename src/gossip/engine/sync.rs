@@ -6,9 +6,11 @@
 //! table is empty, skips the comparison and pulls everything. The peer keeps no state: each request
 //! says where its answer is to begin, and is repeated when parts of the answer are missing.
 //!
-//! Bounds: one session of our own at a time, the next at least a second later, the pause doubling to
-//! ten while nothing comes of it; [`WINDOW`] records asked for at a time; a session ends after
-//! [`MOST_TRIES`] requests in a row without progress.
+//! Bounds: one session of our own at a time. The next may follow after a tenth of a second, because
+//! the peer may have missed the same things; each one after that doubles the pause, to ten seconds,
+//! and so does at once to a second one of which nothing came. So what a burst of changes left out is
+//! mended at once, and steady change cannot keep anybody reconciling. [`WINDOW`] records are asked
+//! for at a time; a session ends after [`MOST_TRIES`] requests in a row without progress.
 //!
 //! # Word of a death
 //!
@@ -40,6 +42,8 @@ const WINDOW: usize = 64;
 const MOST_TRIES: u8 = 5;
 /// How many records a session may want: what a table of a thousand members lists, many times over.
 const MOST_WANTED: usize = 100_000;
+/// The least pause after a session of which nothing came.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 /// The session of pages that a joiner gets unasked.
 pub(super) const UNASKED: u32 = 0;
 /// Room in a request for what stands around the keys.
@@ -376,14 +380,9 @@ impl Engine {
         if session.everything && complete {
             self.sync.has_table = true;
         }
-        self.sync.pause = if session.moved || session.everything {
-            self.config.sync_interval
-        } else {
-            (self.sync.pause * 2).min(self.config.sync_interval_max)
-        };
         // Taking over a table is not a repair: the first repair may follow at once.
         if !session.everything {
-            self.sync.not_before = now.instant + self.jittered(self.sync.pause);
+            self.pause_sync(now, session.moved);
         }
         tracing::debug!(
             target: "tidings::gossip",
@@ -394,6 +393,19 @@ impl Engine {
         {
             self.begin_sync(now, other, true);
         }
+    }
+
+    /// Puts off the next session.
+    fn pause_sync(&mut self, now: Now, moved: bool) {
+        let longest = self.config.sync_interval_max;
+        let calm = now.instant - self.sync.not_before > longest;
+        let pause = if calm {
+            self.config.sync_interval
+        } else {
+            (self.sync.pause * 2).min(longest)
+        };
+        self.sync.pause = if moved { pause } else { pause.max(IDLE_PAUSE) };
+        self.sync.not_before = now.instant + self.jittered(self.sync.pause);
     }
 
     /// A peer says how it believes a member to be.
