@@ -96,7 +96,7 @@ impl Replica {
             self.set_standing(owner, Standing::Waiting { until });
         }
         self.remember_until(now + self.limits.forget_empty_after, &record);
-        self.put(&record)
+        self.put(record)
     }
 
     /// Notes when an empty list may be forgotten, or that this one is not empty.
@@ -118,17 +118,16 @@ impl Replica {
     }
 
     /// Replaces the record of its owner and service; bounds have been checked, and the owner is known.
-    fn put(&mut self, record: &Record) -> Applied {
-        let owner = record.owner();
+    fn put(&mut self, record: Record) -> Applied {
+        let (owner, service) = (record.owner(), record.service().clone());
         let holding = self
             .owners
             .get_mut(&owner)
             .expect("the caller made sure the owner is known");
         let cost = record.cost_bytes();
         let standing = holding.standing;
-        let previous = holding
-            .records
-            .insert(record.service().clone(), record.clone());
+        let previous = holding.records.insert(service.clone(), record);
+        let record = &holding.records[&service];
         let freed = previous.as_ref().map_or(0, Record::cost_bytes);
         holding.bytes = holding.bytes + cost - freed;
         self.bytes = self.bytes + cost - freed;
@@ -148,7 +147,7 @@ impl Replica {
             Standing::Live | Standing::Failing { .. } => {
                 let before = previous.as_ref().map_or(&[][..], Record::instances);
                 self.visible
-                    .replace(owner, record.service(), before, record.instances());
+                    .replace(owner, &service, before, record.instances());
                 Applied::New
             }
             Standing::Parked { .. } | Standing::Waiting { .. } => Applied::Waiting,
