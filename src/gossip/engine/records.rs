@@ -151,6 +151,9 @@ impl Engine {
         seq: u64,
         content: &[u8],
     ) -> Result<(), Cause> {
+        // Whatever becomes of it, it has come: a reconciliation that went on asking for what is not
+        // taken, such as a record of our own, would never end.
+        self.sync_has(&key);
         let owner = key.owner();
         if seq > SEQ_MAX || content.len() > MAX_RECORD_BYTES || key.service.len() > MAX_NAME_BYTES {
             return Err(Cause::Malformed);
@@ -178,7 +181,6 @@ impl Engine {
                 self.news.heard(owner, &service, seq, copies);
             }
             if same || held.seq() > seq {
-                self.sync_has(&key);
                 return Ok(());
             }
         }
@@ -198,7 +200,6 @@ impl Engine {
                 self.warn_refused(now, owner, bound);
             }
         }
-        self.sync_has(&key);
         Ok(())
     }
 
