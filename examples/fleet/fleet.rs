@@ -11,7 +11,7 @@ use crate::child::{FIRST_VERSION, MARK};
 use crate::report::{Fact, Report};
 
 /// How long anything may take to be seen.
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// One process, running or not.
 pub(crate) struct Process {
@@ -84,7 +84,7 @@ impl Fleet {
     /// Waits for a process's node to run, and learns its address.
     pub(crate) fn started(&mut self, number: usize) -> Result<SocketAddr, Box<dyn Error>> {
         let started = |fact: &Fact| matches!(fact, Fact::Started(_));
-        match self.wait(number, 0, started) {
+        match self.wait(number, 0, Instant::now() + BOUND, started) {
             Some(Report {
                 fact: Fact::Started(addr),
                 ..
@@ -104,7 +104,8 @@ impl Fleet {
             .as_mut()
             .ok_or("takes no orders")?;
         writeln!(orders, "{order}")?;
-        let acting = self.wait(number, since, |fact| *fact == Fact::Acting);
+        let acting = |fact: &Fact| *fact == Fact::Acting;
+        let acting = self.wait(number, since, Instant::now() + BOUND, acting);
         Ok(acting
             .ok_or_else(|| format!("process {number} did not act"))?
             .at_ns)
@@ -139,14 +140,15 @@ impl Fleet {
             .collect()
     }
 
-    /// The first report of `number` since `since_ns` that is `wanted`; `None` if there is none in time.
+    /// The first report of `number` since `since_ns` that is `wanted`; `None` if there is none until
+    /// `give_up`.
     pub(crate) fn wait(
         &mut self,
         number: usize,
         since_ns: u128,
+        give_up: Instant,
         wanted: impl Fn(&Fact) -> bool,
     ) -> Option<Report> {
-        let give_up = Instant::now() + BOUND;
         let matches = |report: &&Report| report.at_ns >= since_ns && wanted(&report.fact);
         loop {
             if let Some(found) = self.processes[number].reports.iter().find(matches) {
@@ -156,6 +158,16 @@ impl Fleet {
             let (from, report) = self.reports.recv_timeout(left).ok()?;
             self.processes[from].reports.push(report);
         }
+    }
+
+    /// What a process has reported since then.
+    pub(crate) fn seen_since(
+        &self,
+        number: usize,
+        since_ns: u128,
+    ) -> impl Iterator<Item = &Report> {
+        let since = move |report: &&Report| report.at_ns >= since_ns;
+        self.processes[number].reports.iter().filter(since)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use crate::child::{LEAVE, VERSION};
-use crate::fleet::Fleet;
+use crate::fleet::{BOUND, Fleet};
 use crate::report::Fact;
 
 const SERVICES: [&str; 3] = ["user-service", "order-service", "payment-service"];
@@ -63,8 +64,10 @@ impl Story {
 
     /// Waits for a process to say that it begins, for the time.
     fn starting(&mut self, number: usize) -> Result<u128, Box<dyn Error>> {
-        let starting = self.fleet.wait(number, 0, |fact| *fact == Fact::Starting);
-        Ok(starting.ok_or("a process did not start")?.at_ns)
+        let give_up = Instant::now() + BOUND;
+        let starting = |fact: &Fact| *fact == Fact::Starting;
+        let report = self.fleet.wait(number, 0, give_up, starting);
+        Ok(report.ok_or("a process did not start")?.at_ns)
     }
 
     fn all_see_all(&mut self, nodes: usize) -> Result<(), Box<dyn Error>> {
@@ -189,36 +192,47 @@ impl Story {
     /// Waits until each observer has seen its facts, and prints how long it took.
     fn step(&mut self, name: &str, since_ns: u128, wanted: Vec<(usize, Vec<Fact>)>) {
         let observers = wanted.len();
+        let give_up = Instant::now() + BOUND;
         let mut times_ns = Vec::new();
         for (observer, facts) in wanted {
-            let seen = facts
-                .iter()
-                .map(|fact| self.fleet.wait(observer, since_ns, |seen| seen == fact));
-            let seen: Option<Vec<u128>> = seen
-                .map(|report| report.map(|report| report.at_ns))
-                .collect();
-            match seen.and_then(|seen| seen.into_iter().max()) {
+            match self.last_of(observer, since_ns, give_up, &facts) {
                 Some(at_ns) => times_ns.push(at_ns - since_ns),
                 None => self.complete = false,
             }
         }
         times_ns.sort_unstable();
-        let ms = |index: usize| {
-            times_ns.get(index).map_or_else(
-                || "never".to_owned(),
-                |&ns| format!("{}.{:02}", ns / 1_000_000, ns % 1_000_000 / 10_000),
-            )
-        };
         let seen_by = format!("{}/{observers}", times_ns.len());
-        let last = if times_ns.len() == observers {
-            ms(observers - 1)
-        } else {
-            "never".to_owned()
-        };
-        println!(
-            "{name:<48}{seen_by:>9}{:>10}{:>10}{last:>10}",
-            ms(0),
-            ms(times_ns.len() / 2)
-        );
+        let (first, median) = (times_ns.first(), times_ns.get(times_ns.len() / 2));
+        let last = times_ns.last().filter(|_| times_ns.len() == observers);
+        let [first, median, last] = [first, median, last].map(|time_ns| match time_ns {
+            Some(ns) => format!("{}.{:02}", ns / 1_000_000, ns % 1_000_000 / 10_000),
+            None => "never".to_owned(),
+        });
+        println!("{name:<48}{seen_by:>9}{first:>10}{median:>10}{last:>10}");
+    }
+
+    /// When an observer had seen all of its facts; says which one it did not see.
+    fn last_of(
+        &mut self,
+        observer: usize,
+        since_ns: u128,
+        give_up: Instant,
+        facts: &[Fact],
+    ) -> Option<u128> {
+        let mut last_ns = since_ns;
+        for fact in facts {
+            let Some(report) = self
+                .fleet
+                .wait(observer, since_ns, give_up, |seen| seen == fact)
+            else {
+                eprintln!("process {observer} did not see {fact:?}, but since then it saw:");
+                for report in self.fleet.seen_since(observer, since_ns) {
+                    eprintln!("    {report}");
+                }
+                return None;
+            };
+            last_ns = last_ns.max(report.at_ns);
+        }
+        Some(last_ns)
     }
 }
