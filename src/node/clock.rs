@@ -27,9 +27,10 @@ impl Clock {
         }
     }
 
-    /// The moment on tokio's clock at which the engine's `instant` is reached.
-    pub(super) fn at(&self, instant: Instant) -> tokio::time::Instant {
-        self.origin + instant.since_origin()
+    /// The moment on tokio's clock at which the engine's `instant` is reached; `None` for one that
+    /// this clock never reaches.
+    pub(super) fn at(&self, instant: Instant) -> Option<tokio::time::Instant> {
+        self.origin.checked_add(instant.since_origin())
     }
 }
 
@@ -39,4 +40,24 @@ fn unix_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_moves_with_tokios_clock_and_gives_its_instants_back() {
+        let clock = Clock::start();
+        tokio::time::advance(Duration::from_millis(30)).await;
+        let now = clock.now().instant;
+        assert_eq!(now.since_origin(), Duration::from_millis(30));
+        assert_eq!(clock.at(now), Some(tokio::time::Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_at_the_end_of_time_is_none() {
+        let never = Instant::ZERO + Duration::MAX;
+        assert_eq!(Clock::start().at(never), None);
+    }
 }

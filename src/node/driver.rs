@@ -12,6 +12,9 @@
 //! - a command is answered after its effect can be read in the table;
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -359,7 +362,7 @@ impl Driver {
     }
 
     async fn sleep(&mut self) -> Wake {
-        let engine = self.engine.poll_timeout().map(|at| self.clock.at(at));
+        let engine = self.engine.poll_timeout().and_then(|at| self.clock.at(at));
         let paused = self.receive_paused_until;
         let deadline = [engine, paused, self.leave_by].into_iter().flatten().min();
         let sleep = async {

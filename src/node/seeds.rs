@@ -11,6 +11,7 @@
 //! - each lookup's addresses are handed in when they arrive: a slow name holds back no quick one;
 //! - a name that does not resolve is a warning, at most one a minute for each name.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -76,6 +77,15 @@ impl Seed {
                 let found = tokio::net::lookup_host((host.as_str(), *port)).await?;
                 Ok(found.take(SEED_ADDRESSES_MAX).map(canonical).collect())
             }
+        }
+    }
+}
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }
@@ -153,7 +163,7 @@ impl Resolver {
         };
         if let Some(held_back) = name.warnings.permit() {
             let seed = &name.seed;
-            tracing::warn!(target: super::TARGET, ?seed, %error, held_back, "seed does not resolve; trying again");
+            tracing::warn!(target: super::TARGET, %seed, %error, held_back, "seed does not resolve; trying again");
         }
         Vec::new()
     }
