@@ -1,6 +1,6 @@
 //! What an owner writes into a record: its instances of one service.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     codec::{Decode, Encode, Malformed, decode_whole, encode},
@@ -77,14 +77,18 @@ fn to_wire(instance: &ServiceInstance) -> WireInstance {
     }
 }
 
-/// Reads what an owner wrote. An instance that breaks the registry's own limits makes the whole
-/// record malformed: no sound owner writes one.
+/// Reads what an owner wrote. An instance that breaks the registry's own limits, or an id that comes
+/// twice, makes the whole record malformed: no sound owner writes one.
 pub(in crate::gossip) fn read(service: &str, content: &[u8]) -> Result<Understood, Malformed> {
     let content: Content = decode_whole(content)?;
     let mut unknown_extensions = content.extensions.count_unknown()?;
     let mut instances = Vec::with_capacity(content.instances.len());
+    let mut ids = BTreeSet::new();
     for wire in content.instances {
         unknown_extensions += wire.extensions.count_unknown()?;
+        if !ids.insert(wire.id.clone()) {
+            return Err(Malformed);
+        }
         instances.push(Arc::new(from_wire(service, wire)?));
     }
     Ok(Understood {
@@ -153,5 +157,12 @@ mod tests {
             ..to_wire(&instance())
         };
         assert_eq!(from_wire("user-service", wire).unwrap_err(), Malformed);
+    }
+
+    /// Readers tell the instances of one owner apart by their ids.
+    #[test]
+    fn an_id_that_comes_twice_is_malformed() {
+        let bytes = write([instance(), instance()].iter());
+        assert_eq!(read("user-service", &bytes).unwrap_err(), Malformed);
     }
 }
