@@ -6,12 +6,19 @@
 //!    [`Limits::failure_grace`] ago.
 //! 2. For each owner and service there is one record, and its `seq` never goes back while the owner
 //!    is known.
-//! 3. The fingerprint covers exactly the records of live owners that are not empty lists.
-//! 4. Every visible change is told by an [`Event`], and no event is emitted without one.
+//! 3. The fingerprint covers exactly the records of live owners that are not empty lists. That an
+//!    owner is leaving ([`LEAVING`]) counts.
+//! 4. Every visible change is told by an [`Event`], and no event about an instance is emitted
+//!    without one: replayed from the start, the events give what readers see.
 //! 5. What is held for owners that are not live is bounded in number, bytes and time.
+//!
+//! `tests/model.rs` holds all of it against a model that keeps only the records and counts the rest
+//! anew.
 
 mod bounds;
 mod holding;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -96,7 +103,14 @@ impl Replica {
             self.set_standing(owner, Standing::Waiting { until });
         }
         self.remember_until(now + self.limits.forget_empty_after, &record);
-        self.put(record)
+        let applied = self.put(record);
+        if matches!(self.owners[&owner].standing, Standing::Failing { .. })
+            && self.has_said_goodbye(owner)
+        {
+            // The word that it leaves came after the word that it is gone.
+            self.left(owner);
+        }
+        applied
     }
 
     /// Notes when an empty list may be forgotten, or that this one is not empty.
@@ -155,27 +169,23 @@ impl Replica {
     }
 
     fn admit(&self, record: &Record) -> Result<(), Bound> {
+        let holding = self.owners.get(&record.owner());
+        let held = holding.and_then(|holding| holding.records.get(record.service()));
         let cost = record.cost_bytes();
-        if self.bytes + cost > self.limits.table_bytes {
+        // What is replaced makes room, or nothing could be taken back at the bound.
+        let freed = held.map_or(0, Record::cost_bytes);
+        if self.bytes - freed + cost > self.limits.table_bytes {
             return Err(Bound::TableBytes);
         }
-        let Some(holding) = self.owners.get(&record.owner()) else {
-            if self.owners.len() - self.live >= self.limits.absent_owners {
-                return Err(Bound::AbsentOwners);
-            }
-            return if self.waiting_bytes + cost > self.limits.waiting_bytes {
-                Err(Bound::WaitingBytes)
-            } else {
-                Ok(())
-            };
-        };
-        if matches!(holding.standing, Standing::Waiting { .. })
-            && self.waiting_bytes + cost > self.limits.waiting_bytes
-        {
+        if holding.is_none() && self.owners.len() - self.live >= self.limits.absent_owners {
+            return Err(Bound::AbsentOwners);
+        }
+        let waits = holding.is_none_or(|h| matches!(h.standing, Standing::Waiting { .. }));
+        if waits && self.waiting_bytes - freed + cost > self.limits.waiting_bytes {
             return Err(Bound::WaitingBytes);
         }
-        let known = holding.records.contains_key(record.service());
-        if !known && holding.records.len() >= self.limits.records_per_owner {
+        let records = holding.map_or(0, |holding| holding.records.len());
+        if held.is_none() && records >= self.limits.records_per_owner {
             return Err(Bound::RecordsPerOwner);
         }
         Ok(())
@@ -183,7 +193,7 @@ impl Replica {
 
     /// The owner is a live member now: what it has registered becomes visible.
     pub fn owner_up(&mut self, owner: Owner) {
-        let before = self.owners.get(&owner).map(|holding| holding.standing);
+        let before = self.standing(owner);
         if before == Some(Standing::Live) {
             return;
         }
@@ -215,8 +225,10 @@ impl Replica {
         }
     }
 
-    /// The owner is this node itself: live from the start, without a word.
+    /// The owner is this node itself: live from the start, and without a word. What others have
+    /// said in its name before does not count.
     pub fn adopt(&mut self, owner: Owner) {
+        self.retire(owner);
         self.set_standing(owner, Standing::Live);
     }
 
@@ -225,11 +237,12 @@ impl Replica {
         let Some(holding) = self.owners.get(&owner) else {
             return;
         };
-        for record in holding.records.values() {
-            self.visible
-                .replace(owner, record.service(), record.instances(), &[]);
+        if matches!(holding.standing, Standing::Live | Standing::Failing { .. }) {
+            for record in holding.records.values() {
+                self.visible
+                    .replace(owner, record.service(), record.instances(), &[]);
+            }
         }
-        self.withdraw_hashes(owner);
         self.drop_owner(owner);
     }
 
@@ -242,14 +255,10 @@ impl Replica {
         if holding.standing != Standing::Live {
             return;
         }
-        self.withdraw_hashes(owner);
         if self.has_said_goodbye(owner) {
-            let instances = self.drop_owner(owner);
-            self.visible.tell(Event::Left {
-                member: owner,
-                instances,
-            });
+            self.left(owner);
         } else {
+            self.withdraw_hashes(owner);
             let until = now + self.limits.failure_grace;
             self.set_standing(owner, Standing::Failing { until });
         }
@@ -260,26 +269,25 @@ impl Replica {
         let Some(holding) = self.owners.get(&owner) else {
             return;
         };
-        let standing = holding.standing;
-        if standing == Standing::Live {
-            self.withdraw_hashes(owner);
+        let could_be_seen = matches!(holding.standing, Standing::Live | Standing::Failing { .. });
+        if could_be_seen && self.has_said_goodbye(owner) {
+            return self.left(owner);
         }
-        let left = self.has_said_goodbye(owner);
         let instances = self.drop_owner(owner);
-        if matches!(standing, Standing::Live | Standing::Failing { .. }) {
-            let event = if left {
-                Event::Left {
-                    member: owner,
-                    instances,
-                }
-            } else {
-                Event::Failed {
-                    member: owner,
-                    instances,
-                }
-            };
-            self.visible.tell(event);
+        if could_be_seen {
+            self.visible.tell(Event::Failed {
+                member: owner,
+                instances,
+            });
         }
+    }
+
+    fn left(&mut self, owner: Owner) {
+        let instances = self.drop_owner(owner);
+        self.visible.tell(Event::Left {
+            member: owner,
+            instances,
+        });
     }
 
     /// Whether the owner has said that it is leaving.
@@ -354,9 +362,13 @@ impl Replica {
         }
     }
 
+    fn standing(&self, owner: Owner) -> Option<Standing> {
+        self.owners.get(&owner).map(|holding| holding.standing)
+    }
+
     /// Moves an owner to a standing, with the books that go with it.
     fn set_standing(&mut self, owner: Owner, standing: Standing) {
-        let was = self.owners.get(&owner).map(|holding| holding.standing);
+        let was = self.standing(owner);
         let holding = self.owners.entry(owner).or_insert_with(|| Holding {
             standing,
             records: BTreeMap::new(),
@@ -380,8 +392,11 @@ impl Replica {
         }
     }
 
-    /// Takes an owner's records out, from sight too, and says which instances could be seen.
+    /// Takes an owner's records out, from sight too, and says which instances it had.
     fn drop_owner(&mut self, owner: Owner) -> Vec<Arc<ServiceInstance>> {
+        if self.standing(owner) == Some(Standing::Live) {
+            self.withdraw_hashes(owner);
+        }
         let Some(holding) = self.owners.remove(&owner) else {
             return Vec::new();
         };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The bounds of a replica. At a bound a record is refused, and the refusal says which bound it was.
+/// The bounds of a replica. At a bound a record is refused, and the refusal says which bound it was;
+/// one that takes no more room than the one that it replaces is taken at every bound.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How long the records of a failed owner stay visible, in case it turns out to be alive.
@@ -15,9 +16,11 @@ pub struct Limits {
     pub forget_empty_after: Duration,
     /// Records per owner. Default 1,024.
     pub records_per_owner: usize,
-    /// Owners that are not live but whose records are kept. Default 1,024.
+    /// Owners that are not live but whose records are kept. Default 1,024. At the bound a stranger's
+    /// records are refused; a member that fails is kept all the same, and there are never more of
+    /// those than there were members.
     pub absent_owners: usize,
-    /// What all records may cost, by [`Record::cost_bytes`]. Default 256 MiB.
+    /// What all records may cost, by [`Record::cost_bytes`](crate::table::Record::cost_bytes). Default 256 MiB.
     pub table_bytes: usize,
     /// What the records of owners that never were live may cost. Default 8 MiB.
     pub waiting_bytes: usize,
