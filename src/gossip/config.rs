@@ -53,10 +53,11 @@ pub struct Config {
     /// How long a difference to a peer may last before it is looked into: what is just spreading
     /// needs no repair. Default 20 ms and as much again in jitter: a burst has passed a LAN by then.
     pub sync_delay: Duration,
-    /// The least time between two reconciliations. Default 100 ms; doubles with each one to
-    /// [`sync_interval_max`](Self::sync_interval_max), and is short again after as long a calm.
+    /// The pause after a reconciliation of which something came. Default 100 ms; there is at most
+    /// one a second on average.
     pub sync_interval: Duration,
-    /// The most time between two reconciliations. Default 10 s.
+    /// The longest pause after reconciliations of which nothing came; it doubles from 200 ms.
+    /// Default 10 s.
     pub sync_interval_max: Duration,
     /// When a request to a peer is repeated. Default 250 ms, above the round trip of most WANs.
     pub request_timeout: Duration,

@@ -253,7 +253,7 @@ impl Engine {
             contacts,
             seed_pause: Duration::ZERO,
             observed: None,
-            sync: Sync::new(config.sync_interval),
+            sync: Sync::new(now.instant),
             assemblies: Assemblies::default(),
             leave: Leave::default(),
             timers: Timers::default(),

@@ -191,7 +191,7 @@ impl Engine {
         let record = Record::new(owner, service, seq, content, understood.instances);
         match self.replica.apply(now.instant, record.clone()) {
             Applied::New | Applied::Waiting => {
-                self.sync_moved();
+                self.sync_moved(now);
                 self.spread(now, &record, Some(from));
             }
             Applied::Same | Applied::Stale => {}

@@ -6,11 +6,11 @@
 //! table is empty, skips the comparison and pulls everything. The peer keeps no state: each request
 //! says where its answer is to begin, and is repeated when parts of the answer are missing.
 //!
-//! Bounds: one session of our own at a time. The next may follow after a tenth of a second, because
-//! the peer may have missed the same things; each one after that doubles the pause, to ten seconds,
-//! and so does at once to a second one of which nothing came. So what a burst of changes left out is
-//! mended at once, and steady change cannot keep anybody reconciling. [`WINDOW`] records are asked
-//! for at a time; a session ends after [`MOST_TRIES`] requests in a row without progress.
+//! Bounds: one session of our own at a time, one a second on average and [`SESSIONS_AT_ONCE`] in a
+//! row, because a peer may have missed the same things as we did; when nothing came of a session,
+//! the next follows 200 ms later, the pause doubling to ten seconds until something is learned. So what a burst of changes left out
+//! is mended at once, and steady change cannot keep anybody reconciling. [`WINDOW`] records are
+//! asked for at a time; a session ends after [`MOST_TRIES`] requests in a row without progress.
 //!
 //! # Word of a death
 //!
@@ -29,6 +29,7 @@ use rand::RngExt;
 use super::{Engine, TimerKey, standing::Life};
 use crate::gossip::{
     Instant, Now,
+    budget::Budget,
     identity::PeerId,
     stats::Cause,
     wire::message::{
@@ -42,8 +43,12 @@ const WINDOW: usize = 64;
 const MOST_TRIES: u8 = 5;
 /// How many records a session may want: what a table of a thousand members lists, many times over.
 const MOST_WANTED: usize = 100_000;
-/// The least pause after a session of which nothing came.
-const IDLE_PAUSE: Duration = Duration::from_secs(1);
+/// How many sessions may follow each other closely.
+pub(super) const SESSIONS_AT_ONCE: u32 = 8;
+/// The pause after a session of which nothing came, when something came of the one before.
+const IDLE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a look is put off at most while news comes in.
+const PUT_OFF_MAX: Duration = Duration::from_secs(1);
 /// The session of pages that a joiner gets unasked.
 pub(super) const UNASKED: u32 = 0;
 /// Room in a request for what stands around the keys.
@@ -56,20 +61,29 @@ pub(super) struct Sync {
     last_id: u32,
     /// The latest peer whose fingerprint was none of ours.
     differing: Option<(SocketAddr, u64)>,
+    /// When there was none before.
+    differing_since: Instant,
+    /// When we last learned something new, by whatever means.
+    learned_at: Instant,
     not_before: Instant,
-    pause: Duration,
+    /// The pause after the next session of which nothing comes.
+    idle_pause: Duration,
+    budget: Budget,
     /// Whether some peer's whole table has been taken over since we started.
     has_table: bool,
 }
 
 impl Sync {
-    pub(super) fn new(pause: Duration) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             session: None,
             last_id: 0,
             differing: None,
+            differing_since: Instant::ZERO,
+            learned_at: Instant::ZERO,
             not_before: Instant::ZERO,
-            pause,
+            idle_pause: IDLE_PAUSE,
+            budget: Budget::new(1, SESSIONS_AT_ONCE, now),
             has_table: false,
         }
     }
@@ -89,8 +103,8 @@ impl Sync {
 struct Session {
     id: u32,
     peer: SocketAddr,
-    /// Everything, as a joiner wants it; or only what differs.
-    everything: bool,
+    /// The fingerprint that differed; none when everything is wanted, as a joiner does.
+    theirs: Option<u64>,
     /// Where the listing goes on.
     after: Option<Cursor>,
     /// Which parts of the present answer have come.
@@ -115,7 +129,9 @@ impl Engine {
             }
             return;
         }
-        self.sync.differing = Some((from, theirs));
+        if self.sync.differing.replace((from, theirs)).is_none() {
+            self.sync.differing_since = now.instant;
+        }
         if self.sync.session.is_none() && self.timers.deadline(&TimerKey::SyncStart).is_none() {
             let delay = self.config.sync_delay;
             let jitter = delay.mul_f64(self.rng.random_range(0.0..1.0));
@@ -124,8 +140,21 @@ impl Engine {
         }
     }
 
-    /// A difference has lasted, or has gone in the meantime.
+    /// A difference has lasted, or has gone in the meantime. While news still comes in, what is
+    /// missing is most likely among it, so the look is put off; but not for long.
     pub(super) fn sync_start_due(&mut self, now: Now) {
+        let delay = self.config.sync_delay;
+        let lasted = now.instant - self.sync.differing_since;
+        if now.instant - self.sync.learned_at < delay && lasted < PUT_OFF_MAX {
+            let again = self.jittered(delay);
+            self.timers.set(TimerKey::SyncStart, now.instant + again);
+            return;
+        }
+        if !self.sync.budget.take(now.instant) {
+            let wait = self.sync.budget.wait(now.instant);
+            self.timers.set(TimerKey::SyncStart, now.instant + wait);
+            return;
+        }
         let Some((peer, theirs)) = self.sync.differing.take() else {
             return;
         };
@@ -133,14 +162,14 @@ impl Engine {
         if settled || self.sync.session.is_some() || self.life != Life::Running {
             return;
         }
-        self.begin_sync(now, peer, false);
+        self.begin_sync(now, peer, Some(theirs));
     }
 
     /// Takes over a peer's whole table, unless one has been taken over already. The first pages
     /// come unasked with the welcome; if they do not, they are asked for.
     pub(super) fn sync_all(&mut self, now: Now, peer: SocketAddr) {
         if self.sync.needs_table() && self.sync.session.is_none() {
-            self.open_session(peer, true);
+            self.open_session(peer, None);
             self.timers.set(
                 TimerKey::SyncRetry,
                 now.instant + self.config.request_timeout,
@@ -148,18 +177,18 @@ impl Engine {
         }
     }
 
-    fn begin_sync(&mut self, now: Now, peer: SocketAddr, everything: bool) {
-        self.open_session(peer, everything);
+    fn begin_sync(&mut self, now: Now, peer: SocketAddr, theirs: Option<u64>) {
+        self.open_session(peer, theirs);
         self.ask_listing(now);
     }
 
-    fn open_session(&mut self, peer: SocketAddr, everything: bool) {
+    fn open_session(&mut self, peer: SocketAddr, theirs: Option<u64>) {
         self.stats.syncs += 1;
-        tracing::debug!(target: "tidings::gossip", %peer, everything, "reconciling");
+        tracing::debug!(target: "tidings::gossip", %peer, everything = theirs.is_none(), "reconciling");
         self.sync.session = Some(Session {
             id: UNASKED,
             peer,
-            everything,
+            theirs,
             after: None,
             parts: BTreeSet::new(),
             listed: false,
@@ -181,7 +210,7 @@ impl Engine {
         }
         session.parts.clear();
         let (peer, id, after) = (session.peer, session.id, session.after.clone());
-        let request = if session.everything {
+        let request = if session.theirs.is_none() {
             Message::Pull(Pull::All { session: id, after })
         } else {
             Message::Digest(Box::new(Digest {
@@ -366,7 +395,9 @@ impl Engine {
     }
 
     /// Something new came in.
-    pub(super) fn sync_moved(&mut self) {
+    pub(super) fn sync_moved(&mut self, now: Now) {
+        self.sync.learned_at = now.instant;
+        self.sync.idle_pause = IDLE_PAUSE;
         if let Some(session) = &mut self.sync.session {
             session.moved = true;
         }
@@ -377,12 +408,15 @@ impl Engine {
             return;
         };
         self.timers.cancel(&TimerKey::SyncRetry);
-        if session.everything && complete {
-            self.sync.has_table = true;
-        }
-        // Taking over a table is not a repair: the first repair may follow at once.
-        if !session.everything {
-            self.pause_sync(now, session.moved);
+        match session.theirs {
+            None => self.sync.has_table |= complete,
+            Some(theirs) => {
+                if complete && !session.moved {
+                    // There is nothing to get from whoever shows this; it is behind us.
+                    self.history.note(now.instant, theirs);
+                }
+                self.pause_sync(now, session.moved);
+            }
         }
         tracing::debug!(
             target: "tidings::gossip",
@@ -391,21 +425,20 @@ impl Engine {
         if self.sync.needs_table()
             && let Some(other) = self.members.choose(1, &mut self.rng).pop()
         {
-            self.begin_sync(now, other, true);
+            self.begin_sync(now, other, None);
         }
     }
 
     /// Puts off the next session.
     fn pause_sync(&mut self, now: Now, moved: bool) {
-        let longest = self.config.sync_interval_max;
-        let calm = now.instant - self.sync.not_before > longest;
-        let pause = if calm {
+        let pause = if moved {
             self.config.sync_interval
         } else {
-            (self.sync.pause * 2).min(longest)
+            let pause = self.sync.idle_pause;
+            self.sync.idle_pause = (pause * 2).min(self.config.sync_interval_max);
+            pause
         };
-        self.sync.pause = if moved { pause } else { pause.max(IDLE_PAUSE) };
-        self.sync.not_before = now.instant + self.jittered(self.sync.pause);
+        self.sync.not_before = now.instant + self.jittered(pause);
     }
 
     /// A peer says how it believes a member to be.
@@ -454,7 +487,7 @@ impl Engine {
                     known_id != id || item.incarnation > incarnation || health == Health::Suspect
                 });
                 if fresh {
-                    self.sync_moved();
+                    self.sync_moved(now);
                     self.learn(now, id, item.incarnation, health, false);
                 }
             }
@@ -463,7 +496,7 @@ impl Engine {
 
     /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.
     fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
-        self.sync_moved();
+        self.sync_moved(now);
         self.learn(now, id, incarnation, Health::Suspect, true);
         let accusation = foca::Member::new(id, incarnation, foca::State::Suspect);
         self.send_swim_of_ours(now, id, foca::Message::Ping(0), vec![accusation]);
