@@ -31,7 +31,7 @@ struct Contact {
 
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
-    contacts: BTreeMap<SocketAddr, Contact>,
+    by_addr: BTreeMap<SocketAddr, Contact>,
     /// Addresses that turned out to be this node.
     selves: Vec<SocketAddr>,
     tokens: BTreeMap<u64, (SocketAddr, Instant)>,
@@ -42,8 +42,8 @@ pub(super) struct Contacts {
 impl Contacts {
     pub(super) fn new(interval: Duration, eagerly_for: Duration) -> Self {
         Self {
-            interval,
             eagerly_for,
+            interval,
             ..Self::default()
         }
     }
@@ -60,29 +60,29 @@ impl Contacts {
             next: now,
             pause,
         };
-        let contact = self.contacts.entry(addr).or_insert(fresh);
+        let contact = self.by_addr.entry(addr).or_insert(fresh);
         contact.is_seed = true;
         contact.next = contact.next.min(now);
     }
 
     /// A member that failed.
     pub(super) fn add_lost(&mut self, now: Instant, addr: SocketAddr) {
-        if self.contacts.len() >= MOST && !self.contacts.contains_key(&addr) {
-            let lost = self.contacts.iter().filter(|(_, contact)| !contact.is_seed);
+        if self.by_addr.len() >= MOST && !self.by_addr.contains_key(&addr) {
+            let lost = self.by_addr.iter().filter(|(_, contact)| !contact.is_seed);
             let Some(oldest) = lost
                 .min_by_key(|(_, contact)| contact.since)
                 .map(|(a, _)| *a)
             else {
                 return;
             };
-            self.contacts.remove(&oldest);
+            self.by_addr.remove(&oldest);
         }
         let is_seed = self
-            .contacts
+            .by_addr
             .get(&addr)
             .is_some_and(|contact| contact.is_seed);
         let next = now + self.interval;
-        self.contacts.insert(
+        self.by_addr.insert(
             addr,
             Contact {
                 is_seed,
@@ -96,24 +96,24 @@ impl Contacts {
     /// Nobody is to be called at this address: it is a member, or it has left. Says whether it
     /// was being called.
     pub(super) fn remove(&mut self, addr: SocketAddr) -> bool {
-        self.contacts.remove(&addr).is_some()
+        self.by_addr.remove(&addr).is_some()
     }
 
     /// The address is this node's own.
     pub(super) fn is_self(&mut self, addr: SocketAddr) {
-        self.contacts.remove(&addr);
+        self.by_addr.remove(&addr);
         if self.selves.len() < MOST && !self.selves.contains(&addr) {
             self.selves.push(addr);
         }
     }
 
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {
-        self.contacts.contains_key(&addr)
+        self.by_addr.contains_key(&addr)
     }
 
     /// Somebody who was lost is back: all others are worth a call now.
     pub(super) fn call_all_now(&mut self, now: Instant) {
-        for contact in self.contacts.values_mut() {
+        for contact in self.by_addr.values_mut() {
             contact.next = now;
         }
     }
@@ -121,7 +121,7 @@ impl Contacts {
     /// Whom to call now: those that have waited longest.
     pub(super) fn due(&mut self, now: Instant) -> Vec<SocketAddr> {
         let mut due: Vec<_> = self
-            .contacts
+            .by_addr
             .iter()
             .filter(|(_, contact)| contact.next <= now)
             .map(|(addr, contact)| (contact.next, *addr))
@@ -129,7 +129,7 @@ impl Contacts {
         due.sort_unstable();
         due.truncate(AT_A_TIME);
         for (_, addr) in &due {
-            let contact = self.contacts.get_mut(addr).expect("it was just listed");
+            let contact = self.by_addr.get_mut(addr).expect("it was just listed");
             if now - contact.since > self.eagerly_for {
                 contact.pause = (contact.pause * 2).min(LONGEST_PAUSE);
             }
@@ -140,7 +140,7 @@ impl Contacts {
 
     /// When somebody is to be called next.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.contacts.values().map(|contact| contact.next).min()
+        self.by_addr.values().map(|contact| contact.next).min()
     }
 
     /// Notes that a hello with this token went to `addr`.
@@ -211,7 +211,7 @@ mod tests {
         for port in 2..6_000 {
             contacts.add_lost(at(u64::from(port)), addr(port));
         }
-        assert_eq!(contacts.contacts.len(), MOST);
+        assert_eq!(contacts.by_addr.len(), MOST);
         assert!(contacts.contains(addr(1)) && contacts.contains(addr(5_999)));
         assert!(!contacts.contains(addr(2)));
     }

@@ -44,6 +44,7 @@ impl PeerId {
     }
 
     /// The next identity of the same process.
+    #[must_use]
     pub const fn reborn(self) -> Self {
         Self {
             renewal: self.renewal.saturating_add(1),

@@ -249,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_small_and_copied() {
+    fn trap_12_an_identity_is_small_and_copied() {
         fn is_copy<T: Copy>() {}
         is_copy::<PeerId>();
         assert!(
             size_of::<PeerId>() <= 48,
-            "trap 12: members are a list that is scanned"
+            "members are a list that is scanned"
         );
     }
 

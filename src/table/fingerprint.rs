@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 /// room for the request around them.
 pub const BUCKETS: usize = 128;
 
+const _: () = assert!(BUCKETS <= 256, "a bucket's number is a byte");
+
 /// The sum over a changing set of hashed items.
 #[derive(Debug, Clone)]
 pub struct Fingerprint {
@@ -93,7 +95,7 @@ impl ItemHasher {
     /// What came so far is the key; what follows is content.
     pub(crate) fn end_of_key(mut self) -> Self {
         let digest = self.state.clone().finalize();
-        self.bucket = Some(digest[0] % BUCKETS as u8);
+        self.bucket = Some(bucket_of(digest[0]));
         self
     }
 
@@ -102,9 +104,13 @@ impl ItemHasher {
         let hash = u64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"));
         ItemHash {
             hash,
-            bucket: self.bucket.unwrap_or(digest[0] % BUCKETS as u8),
+            bucket: self.bucket.unwrap_or_else(|| bucket_of(digest[0])),
         }
     }
+}
+
+fn bucket_of(byte: u8) -> u8 {
+    u8::try_from(usize::from(byte) % BUCKETS).expect("below a byte")
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Engine {
         if !same || assembly.content.len() != chunk.length as usize {
             return Err(Cause::Unexpected);
         }
-        if assembly.take(chunk.chunk, &chunk.bytes)? {
+        if assembly.take(chunk.number, &chunk.bytes)? {
             assembly.tries = 0;
             assembly.retry_at = now.instant + self.config.request_timeout;
         }
@@ -229,7 +229,7 @@ impl Engine {
             key: key.clone(),
             seq,
             length,
-            chunk,
+            number: chunk,
             bytes,
         })
     }

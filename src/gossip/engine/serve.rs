@@ -130,12 +130,7 @@ impl Engine {
         after: Option<Cursor>,
     ) {
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
-        self.list(
-            after,
-            |_| true,
-            &mut batches,
-            |engine, record| engine.item_of(record),
-        );
+        self.list(after, |_| true, &mut batches, Self::item_of);
         self.send_parts(now, to, session, batches, |part, members, items| {
             Message::Page(Page {
                 part,

@@ -461,7 +461,7 @@ impl Engine {
             .get(id.addr)
             .map(|peer| (peer.id, peer.incarnation, peer.health));
         match (known, item.health) {
-            (None, Health::Down) => {}
+            (None | Some((_, _, Health::Suspect)), Health::Down) => {}
             (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
             (Some((known_id, _, Health::Down)), health) => {
                 if known_id != id {
@@ -481,7 +481,6 @@ impl Engine {
                 };
                 self.import_death(now, id, incarnation);
             }
-            (Some(_), Health::Down) => {}
             (known, health) => {
                 let fresh = known.is_none_or(|(known_id, incarnation, _)| {
                     known_id != id || item.incarnation > incarnation || health == Health::Suspect

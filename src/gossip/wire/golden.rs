@@ -362,7 +362,7 @@ fn a_chunk() {
         key: key(v4(), "a"),
         seq: 8,
         length: 65_536,
-        chunk: 65_535,
+        number: 65_535,
         bytes: vec![1, 2, 3],
     };
     pinned::<mirror::Chunk>(

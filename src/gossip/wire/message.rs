@@ -242,7 +242,7 @@ pub(in crate::gossip) struct Chunk {
     pub(in crate::gossip) seq: u64,
     /// The length of the whole content in bytes.
     pub(in crate::gossip) length: u32,
-    pub(in crate::gossip) chunk: u16,
+    pub(in crate::gossip) number: u16,
     pub(in crate::gossip) bytes: Vec<u8>,
 }
 

@@ -68,7 +68,7 @@ fn a_boot_from_the_far_future_locks_nobody_out_of_an_address() {
     });
     let before = world.engine(1).members();
     world.with(1, |engine, now| {
-        engine.handle_datagram(now, addr(3), &gossip.payload)
+        engine.handle_datagram(now, addr(3), &gossip.payload);
     });
     assert_eq!(world.engine(1).members(), before);
     assert_eq!(world.engine(1).stats().updates_refused, 2);
@@ -168,7 +168,7 @@ fn a_node_rolled_back_in_time_comes_back_above_what_is_known_of_it() {
     let known = PeerId { renewal: 7, ..me };
     for port in [1, 3, 4] {
         world.with(port, |engine, now| {
-            engine.learn(now, known, 0, Health::Alive, false)
+            engine.learn(now, known, 0, Health::Alive, false);
         });
     }
     assert!(world.until(secs(30), World::is_converged).is_some());

@@ -87,7 +87,7 @@ fn trap_1_a_refuted_suspicion_declares_nobody_down() {
     let mut world = World::cluster(5, 4);
     let victim = world.engine(2).identity();
     world.with(1, |engine, now| {
-        engine.learn(now, victim, 0, Health::Suspect, true)
+        engine.learn(now, victim, 0, Health::Suspect, true);
     });
     assert!(world.engine(1).suspicions.contains_key(&addr(2)));
     world.run(secs(60));

@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gossip::{
+    foca_runtime::foca_config,
+    wire::{message::Message, swim::SwimPacket},
+};
 
 /// Real datagrams of every sort, with who sent them to whom.
 fn real_datagrams() -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
@@ -62,7 +66,7 @@ fn each_kind_of_garbage_is_dropped_counted_by_cause_and_changes_nothing() {
     let before = (world.engine(1).fingerprint(), world.engine(1).members());
     let mut give = |datagram: &[u8]| {
         world.with(1, |engine, now| {
-            engine.handle_datagram(now, addr(2), datagram)
+            engine.handle_datagram(now, addr(2), datagram);
         });
         world.engine(1).stats().dropped
     };
@@ -112,7 +116,7 @@ fn mutated_and_random_datagrams_neither_panic_nor_grow_anything() {
         let from = if from_member { addr(2) } else { addr(777) };
         let mut world = world.borrow_mut();
         world.with(1, |engine, now| {
-            engine.handle_datagram(now, from, &datagram)
+            engine.handle_datagram(now, from, &datagram);
         });
         world.wire.clear();
         let engine = world.engine(1);
@@ -144,7 +148,7 @@ fn a_flood_of_strangers_stays_within_the_bound_of_members() {
             engine.poll_transmit().unwrap().payload
         });
         world.with(1, |engine, now| {
-            engine.handle_datagram(now, addr(2), &gossip)
+            engine.handle_datagram(now, addr(2), &gossip);
         });
         world.wire.clear();
     }
@@ -154,4 +158,51 @@ fn a_flood_of_strangers_stays_within_the_bound_of_members() {
         "nobody is put out for a stranger"
     );
     assert!(world.engine(1).stats().updates_refused > 1_000);
+}
+
+#[test]
+fn trap_15_a_full_packet_of_focas_fits_a_datagram_with_its_seal_and_is_read_again() {
+    let mut world = World::new(4);
+    world.start_with(1, &[], 0, |config| config.bind = addr(11));
+    let longest = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
+    let peer = PeerId {
+        addr: longest.parse().unwrap(),
+        boot: world.engine(1).identity().boot,
+        renewal: u32::MAX,
+    };
+    let payload = world.with(1, |engine, now| {
+        engine.learn(now, peer, 0, Health::Alive, false);
+        for port in 100..400 {
+            let other = PeerId {
+                addr: addr(port),
+                ..peer
+            };
+            engine.learn(now, other, 0, Health::Alive, true);
+        }
+        engine.transmits.clear();
+        engine.swim.announce(peer, &mut engine.effects).unwrap();
+        engine.swim.gossip(&mut engine.effects).unwrap();
+        engine.run_effects(now);
+        let sent = std::iter::from_fn(|| engine.poll_transmit());
+        sent.map(|transmit| transmit.payload)
+            .max_by_key(Bytes::len)
+            .unwrap()
+    });
+    let room = 1_200 - crate::gossip::wire::frame::SEAL_BYTES;
+    assert!(
+        (1_000..=room).contains(&payload.len()),
+        "{} of {room}",
+        payload.len()
+    );
+    let (preamble, body) = Preamble::read(&payload, ClusterTag::of("test")).unwrap();
+    let (message, _) = Message::read(preamble.kind, body).unwrap();
+    let Message::Swim(_, packet) = message else {
+        panic!("{message:?}")
+    };
+    let packet = SwimPacket::read(world.engine(1).identity(), peer, packet).unwrap();
+    assert!(packet.updates.len() > 30);
+    let mut for_foca = Vec::new();
+    packet.write(&mut for_foca);
+    let config = &world.engine(1).config;
+    assert!(for_foca.len() <= foca_config(config, 1).max_packet_size.get());
 }

@@ -239,7 +239,7 @@ impl World {
             let (_, (from, to, payload)) = self.wire.pop_first().expect("just seen");
             self.deliver(from, to, &payload);
         } else if let Some((_, addr)) = timeout {
-            self.with(addr.port(), |engine, now| engine.handle_timeout(now));
+            self.with(addr.port(), super::Engine::handle_timeout);
         }
         true
     }
@@ -248,7 +248,7 @@ impl World {
         let to = self.aliases.get(&to).copied().unwrap_or(to);
         if self.nodes.contains_key(&to) {
             self.with(to.port(), |engine, now| {
-                engine.handle_datagram(now, from, payload)
+                engine.handle_datagram(now, from, payload);
             });
         }
     }

@@ -195,7 +195,7 @@ pub(super) struct Chunk {
     key: RecordKey,
     seq: u64,
     length: u32,
-    chunk: u16,
+    number: u16,
     bytes: Vec<u8>,
 }
 
