@@ -12,6 +12,7 @@
 //! | `records` | our own records, others' records, owner repair |
 //! | `dissemination` | bursts and rounds of news |
 //! | `sync` | reconciliation: asking |
+//! | `hearsay` | reconciliation: what a peer says of members |
 //! | `serve` | reconciliation: answering |
 //! | `large` | records larger than a datagram |
 //! | `leaving` | goodbye |
@@ -54,6 +55,7 @@ use super::{
 use crate::table::{BUCKETS, Directory, Event, ItemHash, Replica};
 
 mod dissemination;
+mod hearsay;
 mod inbox;
 mod joining;
 mod large;

@@ -7,16 +7,11 @@
 //! says where its answer is to begin, and is repeated when parts of the answer are missing.
 //!
 //! Bounds: one session of our own at a time, one a second on average and [`SESSIONS_AT_ONCE`] in a
-//! row, because a peer may have missed the same things as we did; when nothing came of a session,
-//! the next follows 200 ms later, the pause doubling to ten seconds until something is learned. So what a burst of changes left out
-//! is mended at once, and steady change cannot keep anybody reconciling. [`WINDOW`] records are
-//! asked for at a time; a session ends after [`MOST_TRIES`] requests in a row without progress.
-//!
-//! # Word of a death
-//!
-//! Down is terminal, so a peer's word alone never makes it true here: it is imported as a suspicion,
-//! with our own timer, and the member is asked at once. If it lives it refutes, and the peer, who
-//! holds it dead, is the one who has to learn.
+//! row, because a peer may have missed the same things as we did. When nothing came of a session,
+//! the next follows 200 ms later, the pause doubling to ten seconds until something is learned. So
+//! what a burst of changes left out is mended at once, and steady change cannot keep anybody
+//! reconciling. [`WINDOW`] records are asked for at a time; a session ends after [`MOST_TRIES`]
+//! requests in a row without progress.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,11 +25,8 @@ use super::{Engine, TimerKey, standing::Life};
 use crate::gossip::{
     Instant, Now,
     budget::Budget,
-    identity::PeerId,
     stats::Cause,
-    wire::message::{
-        Cursor, Digest, Health, Inventory, MemberItem, Message, Page, Part, Pull, RecordKey,
-    },
+    wire::message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordKey},
 };
 
 /// How many records may be asked for without having come.
@@ -91,6 +83,11 @@ impl Sync {
     /// Whether this node is still a joiner.
     pub(super) const fn needs_table(&self) -> bool {
         !self.has_table
+    }
+
+    /// Whom we reconcile with at present.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.session.as_ref().map(|session| session.peer)
     }
 
     /// Whether the first pages are wanted of whoever is called now.
@@ -439,72 +436,5 @@ impl Engine {
             pause
         };
         self.sync.not_before = now.instant + self.jittered(pause);
-    }
-
-    /// A peer says how it believes a member to be.
-    pub(super) fn member_listed(&mut self, now: Now, item: MemberItem) {
-        let id = PeerId::from(item.id);
-        if id.addr == self.me.addr {
-            if id != self.me {
-                self.rival_heard(now, id, item.health);
-            } else if item.health != Health::Alive {
-                // The peer will hear from us that we live, or tell us in a welcome that we are dead.
-                self.say_hello_to_doubter(now);
-            }
-            return;
-        }
-        if !self.is_admissible(now, &id, 0) {
-            return;
-        }
-        let known = self
-            .members
-            .get(id.addr)
-            .map(|peer| (peer.id, peer.incarnation, peer.health));
-        match (known, item.health) {
-            (None | Some((_, _, Health::Suspect)), Health::Down) => {}
-            (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
-            (Some((known_id, _, Health::Down)), health) => {
-                if known_id != id {
-                    if health != Health::Down {
-                        self.learn(now, id, item.incarnation, health, true);
-                    }
-                } else if health != Health::Down {
-                    // Alive there, dead here: if it lives, it has to be reborn, so tell it.
-                    self.say_hello(now, id.addr, 0);
-                }
-            }
-            (Some((known_id, incarnation, Health::Alive)), Health::Down) => {
-                let incarnation = if known_id == id {
-                    incarnation
-                } else {
-                    item.incarnation
-                };
-                self.import_death(now, id, incarnation);
-            }
-            (known, health) => {
-                let fresh = known.is_none_or(|(known_id, incarnation, _)| {
-                    known_id != id || item.incarnation > incarnation || health == Health::Suspect
-                });
-                if fresh {
-                    self.sync_moved(now);
-                    self.learn(now, id, item.incarnation, health, false);
-                }
-            }
-        }
-    }
-
-    /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.
-    fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
-        self.sync_moved(now);
-        self.learn(now, id, incarnation, Health::Suspect, true);
-        let accusation = foca::Member::new(id, incarnation, foca::State::Suspect);
-        self.send_swim_of_ours(now, id, foca::Message::Ping(0), vec![accusation]);
-    }
-
-    /// The peer that we reconcile with doubts that we live.
-    fn say_hello_to_doubter(&mut self, now: Now) {
-        if let Some(peer) = self.sync.session.as_ref().map(|session| session.peer) {
-            self.say_hello(now, peer, 0);
-        }
     }
 }

@@ -1,0 +1,80 @@
+//! What a peer that we reconcile with says of members.
+//!
+//! # Word of a death
+//!
+//! Down is terminal, so a peer's word alone never makes it true here: it is imported as a suspicion,
+//! with our own timer, and the member is asked at once. If it lives it refutes, and the peer, who
+//! holds it dead, is the one who has to learn.
+
+use foca::{Member, Message, State};
+
+use super::Engine;
+use crate::gossip::{
+    Now,
+    identity::PeerId,
+    wire::message::{Health, MemberItem},
+};
+
+impl Engine {
+    /// A peer says how it believes a member to be.
+    pub(super) fn member_listed(&mut self, now: Now, item: MemberItem) {
+        let id = PeerId::from(item.id);
+        if id.addr == self.me.addr {
+            if id != self.me {
+                self.rival_heard(now, id, item.health);
+            } else if item.health != Health::Alive {
+                // It will hear from us that we live, or tell us in its welcome that we are dead.
+                if let Some(peer) = self.sync.peer() {
+                    self.say_hello(now, peer, 0);
+                }
+            }
+            return;
+        }
+        if !self.is_admissible(now, &id, 0) {
+            return;
+        }
+        let known = self
+            .members
+            .get(id.addr)
+            .map(|peer| (peer.id, peer.incarnation, peer.health));
+        match (known, item.health) {
+            (None | Some((_, _, Health::Suspect)), Health::Down) => {}
+            (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
+            (Some((known_id, _, Health::Down)), health) => {
+                if known_id != id {
+                    if health != Health::Down {
+                        self.learn(now, id, item.incarnation, health, true);
+                    }
+                } else if health != Health::Down {
+                    // Alive there, dead here: if it lives, it has to be reborn, so tell it.
+                    self.say_hello(now, id.addr, 0);
+                }
+            }
+            (Some((known_id, incarnation, Health::Alive)), Health::Down) => {
+                let incarnation = if known_id == id {
+                    incarnation
+                } else {
+                    item.incarnation
+                };
+                self.import_death(now, id, incarnation);
+            }
+            (known, health) => {
+                let fresh = known.is_none_or(|(known_id, incarnation, _)| {
+                    known_id != id || item.incarnation > incarnation || health == Health::Suspect
+                });
+                if fresh {
+                    self.sync_moved(now);
+                    self.learn(now, id, item.incarnation, health, false);
+                }
+            }
+        }
+    }
+
+    /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.
+    fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        self.sync_moved(now);
+        self.learn(now, id, incarnation, Health::Suspect, true);
+        let accusation = Member::new(id, incarnation, State::Suspect);
+        self.send_swim_of_ours(now, id, Message::Ping(0), vec![accusation]);
+    }
+}
