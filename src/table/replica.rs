@@ -4,8 +4,8 @@
 //!
 //! 1. A record is visible if and only if its owner is live, or failed less than
 //!    [`Limits::failure_grace`] ago.
-//! 2. For each owner and service there is one record, and its `seq` never goes back while the owner
-//!    is known.
+//! 2. For each owner and service there is one record, and its `seq` never goes back while it is
+//!    known. Forgotten are empty lists, after a time, and owners that are not live.
 //! 3. The fingerprint covers exactly the records of live owners that are not empty lists. That an
 //!    owner is leaving ([`LEAVING`]) counts.
 //! 4. Every visible change is told by an [`Event`], and no event about an instance is emitted
@@ -98,6 +98,7 @@ impl Replica {
         if let Err(bound) = self.admit(&record) {
             return Applied::Refused(bound);
         }
+        self.make_room(&record);
         if !self.owners.contains_key(&owner) {
             let until = now + self.limits.park_for;
             self.set_standing(owner, Standing::Waiting { until });
@@ -184,11 +185,33 @@ impl Replica {
         if waits && self.waiting_bytes - freed + cost > self.limits.waiting_bytes {
             return Err(Bound::WaitingBytes);
         }
-        let records = holding.map_or(0, |holding| holding.records.len());
-        if held.is_none() && records >= self.limits.records_per_owner {
+        // Empty lists make room, see below.
+        let kept = holding.map_or(0, |holding| holding.records.len() - holding.forget.len());
+        if held.is_none() && kept >= self.limits.records_per_owner {
             return Err(Bound::RecordsPerOwner);
         }
         Ok(())
+    }
+
+    /// An owner at its bound of records loses the empty list that would be forgotten first: whoever
+    /// registers under ever new names must not be stopped by the memory of old ones.
+    fn make_room(&mut self, record: &Record) {
+        let owner = record.owner();
+        let Some(holding) = self.owners.get(&owner) else {
+            return;
+        };
+        let known = holding.records.contains_key(record.service());
+        if known || holding.records.len() < self.limits.records_per_owner {
+            return;
+        }
+        let first = holding
+            .forget
+            .iter()
+            .min_by_key(|(service, at)| (*at, *service));
+        if let Some((service, at)) = first.map(|(service, at)| (service.clone(), *at)) {
+            self.deadlines.remove(&(at, owner, Some(service.clone())));
+            self.forget_empty(owner, &service);
+        }
     }
 
     /// The owner is a live member now: what it has registered becomes visible.

@@ -14,7 +14,7 @@ pub struct Limits {
     /// How long an empty list is remembered. Default 10 minutes; after that the owner's repair
     /// (it writes again above what it hears) does what the memory did.
     pub forget_empty_after: Duration,
-    /// Records per owner. Default 1,024.
+    /// Records per owner. Default 1,024. At the bound the oldest empty list makes room.
     pub records_per_owner: usize,
     /// Owners that are not live but whose records are kept. Default 1,024. At the bound a stranger's
     /// records are refused; a member that fails is kept all the same, and there are never more of

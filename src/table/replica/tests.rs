@@ -564,6 +564,33 @@ fn an_owner_has_so_many_records_and_no_more() {
 }
 
 #[test]
+fn the_memory_of_old_names_stops_no_new_one() {
+    let mut world = World::with(Limits {
+        records_per_owner: 3,
+        ..Limits::default()
+    });
+    world.replica.owner_up(owner(1));
+    world.apply(record(owner(1), "kept", 1, &[("a", "1")]));
+    for (seq, name) in (2..).zip(["b", "d", "c"]) {
+        world.apply(record(owner(1), name, seq, &[]));
+        world.pass(MS);
+    }
+    let held = |world: &World| {
+        ["b", "c", "d", "kept"].map(|name| world.replica.record(owner(1), name).is_some())
+    };
+    assert_eq!(held(&world), [false, true, true, true]);
+    world.apply(record(owner(1), "new", 5, &[("a", "1")]));
+    assert_eq!(held(&world), [false, true, false, true]);
+    world.apply(record(owner(1), "newer", 6, &[("a", "1")]));
+    refused(
+        &mut world,
+        record(owner(1), "newest", 7, &[("a", "1")]),
+        Bound::RecordsPerOwner,
+    );
+    assert_eq!(world.replica.next_deadline(), None);
+}
+
+#[test]
 fn so_many_strangers_are_listened_to_and_no_more() {
     let mut world = World::with(Limits {
         absent_owners: 2,

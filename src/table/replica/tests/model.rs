@@ -151,7 +151,12 @@ impl Model {
         let less = held.map_or(0, |(held, _)| held.cost_bytes());
         let waiting = |since| matches!(since, Since::Waiting(_));
         let absent = self.owners.values().filter(|(s, _)| *s != Since::Live);
-        let of_owner = self.owners.get(&owner).map_or(0, |(_, r)| r.len());
+        let lists = self
+            .owners
+            .get(&owner)
+            .into_iter()
+            .flat_map(|(_, r)| r.values());
+        let not_empty = lists.filter(|(record, _)| !record.is_tombstone()).count();
         let broken = [
             (
                 Bound::TableBytes,
@@ -168,7 +173,7 @@ impl Model {
             ),
             (
                 Bound::RecordsPerOwner,
-                held.is_none() && of_owner >= limits.records_per_owner,
+                held.is_none() && not_empty >= limits.records_per_owner,
             ),
         ];
         let bounds = broken.iter().filter(|(_, broken)| *broken);
@@ -198,6 +203,13 @@ impl Model {
             .entry(owner)
             .or_insert((Since::Waiting(now), BTreeMap::new()));
         let since = *since;
+        let full = records.len() >= limits.records_per_owner;
+        if full && !records.contains_key(&**record.service()) {
+            let empty = records.iter().filter(|(_, (r, _))| r.is_tombstone());
+            let oldest = empty.min_by_key(|(service, (_, at))| (*at, *service));
+            let oldest = oldest.unwrap().0.clone();
+            records.remove(&oldest);
+        }
         records.insert(record.service().to_string(), (record.clone(), now));
         if matches!(since, Since::Failing(_)) && &**record.service() == LEAVING {
             self.owners.remove(&owner);
