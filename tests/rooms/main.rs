@@ -321,7 +321,7 @@ const KEEPING: &[(&str, &str)] = &[
     ("src/node/a.rs", "fn f(foca: u8) -> u8 { foca }"),
     (
         "src/lib.rs",
-        "pub mod registry;\npub use registry::Status;\n#[cfg(doctest)]\nstruct Readme;",
+        "pub mod registry;\npub use registry::Status;\n#[cfg(all(doctest, feature = \"node\"))]\nstruct Readme;",
     ),
 ];
 
