@@ -46,9 +46,9 @@ impl PeerId {
     /// The next identity of the same process.
     #[must_use]
     pub const fn reborn(self) -> Self {
-        Self {
-            renewal: self.renewal.saturating_add(1),
-            ..self
+        match self.renewal.checked_add(1) {
+            Some(renewal) => Self { renewal, ..self },
+            None => Self::taking_over(self),
         }
     }
 
@@ -163,6 +163,11 @@ mod tests {
             taken = next;
         }
         assert_eq!(taken.started_unix_ms(), NOW);
+    }
+
+    #[test]
+    fn there_is_always_a_next_identity() {
+        assert!(id(1, u32::MAX).reborn().supersedes(&id(1, u32::MAX)));
     }
 
     #[test]

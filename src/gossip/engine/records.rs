@@ -135,6 +135,7 @@ impl Engine {
 
     /// We bear another boot: what we had is written again under it.
     pub(super) fn own_records_again(&mut self, now: Now, before: Owner) {
+        self.own.last_seq = 0;
         self.replica.retire(before);
         self.replica.adopt(self.me.owner());
         let services: Vec<_> = self.own.services.keys().cloned().collect();
@@ -223,11 +224,12 @@ impl Engine {
             return;
         }
         tracing::debug!(target: "tidings::gossip", service, seq, "a record of ours is not as we wrote it");
-        self.own.last_seq = self.own.last_seq.max(seq);
-        if service == LEAVING {
-            // Somebody remembers that we left. We have not: a new boot says so.
+        if service == LEAVING || seq >= SEQ_MAX {
+            // Somebody remembers that we left, or a number above which none is believed. A new
+            // boot says otherwise, and counts from the start.
             return self.start_over(now);
         }
+        self.own.last_seq = self.own.last_seq.max(seq);
         self.write_own(now, &Arc::from(service));
     }
 }

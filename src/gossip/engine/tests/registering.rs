@@ -127,6 +127,33 @@ fn an_owner_writes_above_a_record_that_it_did_not_write() {
 }
 
 #[test]
+fn an_owner_of_whom_the_highest_number_is_claimed_begins_again() {
+    let mut world = World::cluster(11, 4);
+    world.register(1, "users", "a");
+    world
+        .until(secs(1), |world| world.all_see("users", &["a"]))
+        .unwrap();
+    let owner = world.engine(1).identity().owner();
+    let forged = std::sync::Arc::new(instance("users", "forged"));
+    let content = crate::gossip::wire::content::write([forged].iter());
+    let key = crate::gossip::wire::message::RecordKey::new(owner, "users");
+    world
+        .with(3, |engine, now| {
+            engine.record_received(now, addr(4), key, 1 << 63, &content)
+        })
+        .unwrap();
+    let repaired = |world: &World| world.all_see("users", &["a"]) && world.is_converged();
+    assert!(world.until(secs(10), repaired).is_some());
+    assert!(world.engine(1).identity().boot > owner.boot);
+    world.register(1, "users", "b");
+    assert!(
+        world
+            .until(secs(5), |world| world.all_see("users", &["a", "b"]))
+            .is_some()
+    );
+}
+
+#[test]
 fn an_empty_list_is_forgotten_after_ten_minutes_and_stays_gone() {
     let mut world = World::cluster(8, 3);
     world.register(1, "users", "a");
