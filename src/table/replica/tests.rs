@@ -3,7 +3,7 @@
 mod model;
 
 use super::*;
-use crate::table::ServiceHandle;
+use crate::{registry::ServiceInstance, table::ServiceHandle};
 use std::time::Duration;
 
 const USER: &str = "user-service";
