@@ -34,7 +34,7 @@ impl Engine {
         }
         self.deregister_all(now);
         let service: Arc<str> = Arc::from(LEAVING);
-        self.write_own(now, &service);
+        self.rewrite_own(now, &service);
         if self.members.active_len() == 0 {
             self.life = Life::Left;
             self.timers.clear();

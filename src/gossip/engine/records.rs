@@ -57,18 +57,15 @@ impl Engine {
         }
         let mut instances = known.cloned().unwrap_or_default();
         instances.insert(instance.id().to_owned(), Arc::new(instance));
-        let bytes = content::write(instances.values());
-        if bytes.len() > MAX_RECORD_BYTES {
-            return Err(RegistrarError::Limit {
-                limit: format!("bytes in the record of `{service}`"),
-                value: bytes.len(),
-                max: MAX_RECORD_BYTES,
-                mend: "register fewer instances under this name, or with less metadata",
-            });
+        let before = self.own.services.insert(service.clone(), instances);
+        let written = self.write_own(now, &service);
+        if written.is_err() {
+            match before {
+                Some(before) => self.own.services.insert(service, before),
+                None => self.own.services.remove(&service),
+            };
         }
-        self.own.services.insert(service.clone(), instances);
-        self.write_own(now, &service);
-        Ok(())
+        written
     }
 
     /// Takes an instance back. One that is not registered is taken back already.
@@ -79,25 +76,25 @@ impl Engine {
         let Some(instances) = self.own.services.get_mut(name) else {
             return Ok(());
         };
-        if instances.remove(id).is_some() {
-            let service: Arc<str> = Arc::from(name);
-            self.write_own(now, &service);
-            self.own
-                .services
-                .retain(|_, instances| !instances.is_empty());
+        if instances.remove(id).is_none() {
+            return Ok(());
         }
-        Ok(())
+        let service: Arc<str> = Arc::from(name);
+        if instances.is_empty() {
+            self.own.services.remove(name);
+        }
+        self.write_own(now, &service)
     }
 
     /// Takes back everything.
     pub(super) fn deregister_all(&mut self, now: Now) {
         for service in std::mem::take(&mut self.own.services).into_keys() {
-            self.write_own(now, &service);
+            self.rewrite_own(now, &service);
         }
     }
 
     /// Writes what we have of a service under the next sequence number, and spreads it.
-    pub(super) fn write_own(&mut self, now: Now, service: &Arc<str>) {
+    fn write_own(&mut self, now: Now, service: &Arc<str>) -> Result<(), RegistrarError> {
         let instances: Vec<_> = self
             .own
             .services
@@ -106,20 +103,34 @@ impl Engine {
             .flat_map(|i| i.values().cloned())
             .collect();
         let content = content::write(instances.iter());
-        self.own.last_seq += 1;
-        let seq = self.own.last_seq;
-        let record = Record::new(
-            self.me.owner(),
-            service.clone(),
-            seq,
-            content.into(),
-            instances,
-        );
-        match self.replica.apply(now.instant, record.clone()) {
-            Applied::New => self.spread(now, &record, None),
-            refused => {
-                tracing::error!(target: "tidings::gossip", %service, ?refused, "own record refused");
-            }
+        if content.len() > MAX_RECORD_BYTES {
+            return Err(RegistrarError::Limit {
+                limit: format!("bytes in the record of `{service}`"),
+                value: content.len(),
+                max: MAX_RECORD_BYTES,
+                mend: "register fewer instances under this name, or with less metadata",
+            });
+        }
+        let (owner, seq) = (self.me.owner(), self.own.last_seq + 1);
+        let record = Record::new(owner, service.clone(), seq, content.into(), instances);
+        if let Applied::Refused(_) = self.replica.apply(now.instant, record.clone()) {
+            return Err(RegistrarError::Limit {
+                limit: "bytes of all records in this node's table".to_owned(),
+                value: self.replica.size().1 + record.cost_bytes(),
+                max: self.config.table.table_bytes,
+                mend: "register less, or give the table more room",
+            });
+        }
+        self.own.last_seq = seq;
+        self.spread(now, &record, None);
+        Ok(())
+    }
+
+    /// Writes again what we have of a service. It was written before, or is an empty list, and so
+    /// within the limits; only a table filled by others in the meantime has no room for it.
+    pub(super) fn rewrite_own(&mut self, now: Now, service: &Arc<str>) {
+        if let Err(error) = self.write_own(now, service) {
+            tracing::error!(target: "tidings::gossip", %service, %error, "own record refused");
         }
     }
 
@@ -140,7 +151,7 @@ impl Engine {
         self.replica.adopt(self.me.owner());
         let services: Vec<_> = self.own.services.keys().cloned().collect();
         for service in services {
-            self.write_own(now, &service);
+            self.rewrite_own(now, &service);
         }
     }
 
@@ -191,6 +202,8 @@ impl Engine {
         let content = bytes::Bytes::copy_from_slice(content);
         let record = Record::new(owner, service, seq, content, understood.instances);
         match self.replica.apply(now.instant, record.clone()) {
+            // What empties the place of an owner that is gone is no news to anybody.
+            Applied::Waiting if record.instances().is_empty() => {}
             Applied::New | Applied::Waiting => {
                 self.sync_moved(now);
                 self.spread(now, &record, Some(from));
@@ -230,6 +243,6 @@ impl Engine {
             return self.start_over(now);
         }
         self.own.last_seq = self.own.last_seq.max(seq);
-        self.write_own(now, &Arc::from(service));
+        self.rewrite_own(now, &Arc::from(service));
     }
 }

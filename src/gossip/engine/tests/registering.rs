@@ -198,6 +198,33 @@ fn a_record_over_the_limit_is_refused_and_nothing_changes() {
 }
 
 #[test]
+fn a_table_without_room_refuses_and_nothing_changes() {
+    let mut world = World::new(12);
+    world.start_with(1, &[], 0, |config| config.table.table_bytes = 1_000);
+    world.register(1, "users", "a");
+    let register = |world: &mut World, id| {
+        world.with(1, |engine, now| engine.register(now, instance("users", id)))
+    };
+    let refused = ["b", "c", "d", "e"].map(|id| register(&mut world, id).err());
+    let error = refused
+        .into_iter()
+        .flatten()
+        .next()
+        .expect("there is no room for five");
+    assert!(error.to_string().contains("1000"), "{error}");
+    let held = world.seen(1, "users").len();
+    assert!((1..5).contains(&held));
+    world
+        .with(1, |engine, now| engine.deregister(now, "users", "a"))
+        .unwrap();
+    assert_eq!(
+        world.seen(1, "users").len(),
+        held - 1,
+        "less is always possible"
+    );
+}
+
+#[test]
 fn after_leaving_nothing_can_be_registered() {
     let mut world = World::new(10);
     world.start(1, &[]);

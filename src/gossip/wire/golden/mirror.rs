@@ -190,7 +190,6 @@ pub(super) struct Page {
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
-#[allow(clippy::struct_field_names)] // as in the message
 pub(super) struct Chunk {
     key: RecordKey,
     seq: u64,
