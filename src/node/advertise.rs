@@ -12,6 +12,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::error::StartError;
 use super::seeds::Seed;
 
@@ -35,8 +37,7 @@ pub(super) async fn choose(
     if !bound.ip().is_unspecified() {
         return Ok(bound);
     }
-    let towards_seed = tokio::time::timeout(SEARCH_LIMIT, source_towards(seeds, bound.ip())).await;
-    if let Ok(Some(ip)) = towards_seed {
+    if let Some(ip) = source_towards(seeds, bound.ip()).await {
         return Ok(SocketAddr::new(ip, bound.port()));
     }
     let interfaces = if_addrs::get_if_addrs().map_err(|source| StartError::Interfaces {
@@ -47,15 +48,28 @@ pub(super) async fn choose(
 }
 
 /// The address from which this host reaches the first seed that resolves and has a route.
+///
+/// All are looked up at once, and the first in their order counts. One that has no answer after
+/// [`SEARCH_LIMIT`] is passed over.
 async fn source_towards(seeds: &[Seed], bound: IpAddr) -> Option<IpAddr> {
-    for seed in seeds {
-        let addresses = seed.resolve().await.unwrap_or_default();
-        let mut usable = addresses.into_iter().filter(|to| speaks(bound, to.ip()));
-        if let Some(source) = usable.find_map(source_address) {
-            return Some(source);
-        }
+    let mut lookups = JoinSet::new();
+    for (index, seed) in seeds.iter().cloned().enumerate() {
+        lookups.spawn(async move { (index, seed.resolve().await.unwrap_or_default()) });
     }
-    None
+    // For each seed whether it has been looked up, and what came of it.
+    let mut sources: Vec<Option<Option<IpAddr>>> = vec![None; seeds.len()];
+    let search = async {
+        while let Some(Ok((index, addresses))) = lookups.join_next().await {
+            let mut usable = addresses.into_iter().filter(|to| speaks(bound, to.ip()));
+            sources[index] = Some(usable.find_map(source_address));
+            let first = sources.iter().find(|source| **source != Some(None));
+            if matches!(first, Some(Some(_))) {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(SEARCH_LIMIT, search).await;
+    sources.into_iter().flatten().flatten().next()
 }
 
 fn source_address(to: SocketAddr) -> Option<IpAddr> {
@@ -103,6 +117,7 @@ fn is_global_unicast(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::seeds::UNRESOLVABLE;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().expect("an address")
@@ -136,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn bound_to_all_the_address_towards_the_first_usable_seed_is_advertised() {
-        let seeds = ["does-not-exist.invalid:1", "[::1]:7946", "127.0.0.1:7946"];
+        let seeds = [UNRESOLVABLE, "[::1]:7946", "127.0.0.1:7946"];
         let seeds = seeds.map(|seed| Seed::parse(seed).expect("well-formed"));
         let v4 = choose(address("0.0.0.0:5"), None, &seeds)
             .await

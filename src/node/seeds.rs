@@ -169,6 +169,11 @@ impl Resolver {
     }
 }
 
+/// A name that every resolver refuses by itself, without asking anybody: a label has at most 63 bytes.
+#[cfg(test)]
+pub(super) const UNRESOLVABLE: &str =
+    "a-label-of-more-than-sixty-three-bytes-which-no-name-may-contain-at-all.invalid:7946";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_has_one_lookup_under_way_and_can_be_looked_up_again_after_a_failure() {
-        let seed = Seed::parse("does-not-exist.invalid:7946").expect("well-formed");
+        let seed = Seed::parse(UNRESOLVABLE).expect("well-formed");
         let mut resolver = Resolver::new(vec![seed]);
         for _ in 0..2 {
             assert!(resolver.begin().is_empty());
