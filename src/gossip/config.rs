@@ -162,6 +162,10 @@ impl Config {
                 "more than zero and less than probe_period",
             );
         }
+        if self.seed_retry_max < self.seed_retry {
+            let value = format!("{:?}", self.seed_retry_max);
+            return refuse("seed_retry_max", value, "at least seed_retry");
+        }
         for (field, value) in [
             ("indirect_probes", self.indirect_probes.into()),
             ("fanout", self.fanout.into()),
@@ -279,6 +283,14 @@ mod tests {
         .validate()
         .unwrap_err();
         assert_eq!(error.field, "probe_timeout");
+        let seed_retry_max = Duration::from_millis(50);
+        let error = Config {
+            seed_retry_max,
+            ..config()
+        }
+        .validate()
+        .unwrap_err();
+        assert_eq!(error.field, "seed_retry_max");
         assert_eq!(
             Config {
                 fanout: 0,

@@ -29,12 +29,22 @@ struct Contact {
     pause: Duration,
 }
 
+/// A hello that went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) addr: SocketAddr,
+    /// Whether it brought a cookie.
+    pub(super) with_cookie: bool,
+    /// How long an answer to it counts.
+    until: Instant,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
     by_addr: BTreeMap<SocketAddr, Contact>,
     /// Addresses that turned out to be this node.
     selves: Vec<SocketAddr>,
-    tokens: BTreeMap<u64, (SocketAddr, Instant)>,
+    tokens: BTreeMap<u64, Call>,
     eagerly_for: Duration,
     interval: Duration,
 }
@@ -144,19 +154,32 @@ impl Contacts {
     }
 
     /// Notes that a hello with this token went to `addr`.
-    pub(super) fn expect_answer(&mut self, now: Instant, token: u64, addr: SocketAddr) {
+    pub(super) fn expect_answer(
+        &mut self,
+        now: Instant,
+        token: u64,
+        addr: SocketAddr,
+        with_cookie: bool,
+    ) {
         if self.tokens.len() >= MOST_TOKENS {
-            self.tokens.retain(|_, (_, until)| *until >= now);
+            self.tokens.retain(|_, call| call.until >= now);
         }
         if self.tokens.len() < MOST_TOKENS {
-            self.tokens.insert(token, (addr, now + TOKEN_FOR));
+            let until = now + TOKEN_FOR;
+            self.tokens.insert(
+                token,
+                Call {
+                    addr,
+                    with_cookie,
+                    until,
+                },
+            );
         }
     }
 
-    /// The address that the hello with this token went to, once.
-    pub(super) fn answered(&mut self, now: Instant, token: u64) -> Option<SocketAddr> {
-        let (addr, until) = self.tokens.remove(&token)?;
-        (until >= now).then_some(addr)
+    /// The hello with this token, once.
+    pub(super) fn answered(&mut self, now: Instant, token: u64) -> Option<Call> {
+        self.tokens.remove(&token).filter(|call| call.until >= now)
     }
 }
 
@@ -228,10 +251,11 @@ mod tests {
     #[test]
     fn an_answer_is_known_by_its_token_once() {
         let mut contacts = contacts();
-        contacts.expect_answer(at(0), 5, addr(1));
-        assert_eq!(contacts.answered(at(1), 5), Some(addr(1)));
+        contacts.expect_answer(at(0), 5, addr(1), true);
+        let call = contacts.answered(at(1), 5).unwrap();
+        assert_eq!((call.addr, call.with_cookie), (addr(1), true));
         assert_eq!(contacts.answered(at(1), 5), None);
-        contacts.expect_answer(at(0), 6, addr(1));
+        contacts.expect_answer(at(0), 6, addr(1), false);
         assert_eq!(contacts.answered(at(11), 6), None);
     }
 }

@@ -129,6 +129,8 @@ impl News {
         packet: &mut Packet,
     ) -> usize {
         let mut taken = Vec::new();
+        // Who has it already is as good as told; where nobody else is left, that is the end of it.
+        let mut owned = Vec::new();
         let mut misfits = 0;
         for (sent, _, key) in &self.ranks {
             let over = occasion == Occasion::Burst && *sent >= copies.burst;
@@ -136,8 +138,11 @@ impl News {
                 break;
             }
             let entry = &self.entries[key];
-            let has_it = key.0.addr == packet.to || entry.source == Some(packet.to);
-            if has_it || !entry.is_due(occasion, copies) {
+            if !entry.is_due(occasion, copies) {
+                continue;
+            }
+            if key.0.addr == packet.to || entry.source == Some(packet.to) {
+                owned.push(key.clone());
                 continue;
             }
             if packet.items.len() + entry.encoded.len() <= packet.room {
@@ -147,10 +152,17 @@ impl News {
                 misfits += 1;
             }
         }
-        for key in &taken {
+        for key in taken.iter().chain(&owned) {
             self.count_sent(key, copies);
         }
         taken.len()
+    }
+
+    /// Drops what has had its copies: their number follows the size of the cluster.
+    pub(super) fn drop_done(&mut self, copies: Copies) {
+        self.ranks
+            .retain(|(_, _, key)| !self.entries[key].is_done(copies));
+        self.entries.retain(|_, entry| !entry.is_done(copies));
     }
 
     /// Whether an entry may have copies left for the burst.

@@ -22,12 +22,15 @@ use crate::{
             message::{Item, News, RecordKey, kind},
         },
     },
-    registry::MAX_RECORD_BYTES,
     table::Record,
 };
 
 /// Room for the number of items before them.
 const COUNT_BYTES: usize = 3;
+
+/// What a record's item takes besides name and content: tag, family, address, port, boot, the
+/// lengths of both, seq.
+const ITEM_OVERHEAD_BYTES: usize = 1 + 1 + 16 + 3 + 9 + 3 + 5 + 9;
 
 /// Where the present burst stands.
 #[derive(Debug, Default)]
@@ -122,6 +125,7 @@ impl Engine {
             self.news.clear();
             return;
         }
+        self.news.drop_done(self.news_copies());
         if self.burst.stage.is_none() {
             self.push_news(now, Occasion::Round);
         }
@@ -179,7 +183,7 @@ impl Engine {
         }
     }
 
-    fn send_news(&mut self, now: Now, to: SocketAddr, count: usize, items: &[u8]) {
+    pub(super) fn send_news(&mut self, now: Now, to: SocketAddr, count: usize, items: &[u8]) {
         let mut payload = Vec::with_capacity(COUNT_BYTES + items.len());
         encode(&(count as u64), &mut payload);
         payload.extend_from_slice(items);
@@ -190,29 +194,12 @@ impl Engine {
     /// Queues a record that is new here, and begins a burst. `source` told us.
     pub(super) fn spread(&mut self, now: Now, record: &Record, source: Option<SocketAddr>) {
         let mut encoded = Vec::new();
-        encode(&self.item_of(record), &mut encoded);
+        let room = self.payload_budget() - COUNT_BYTES;
+        encode(&item_of(record, room), &mut encoded);
         let (owner, service) = (record.owner(), record.service().clone());
         self.news
             .push(owner, service, record.seq(), encoded.into(), source);
         self.kindle(now);
-    }
-
-    /// A record as it goes into news and pages: in full, or by name when it does not fit.
-    pub(super) fn item_of(&self, record: &Record) -> Item {
-        let key = RecordKey::new(record.owner(), record.service());
-        let seq = record.seq();
-        let content = record.content();
-        let overhead = 64 + key.service.len() + COUNT_BYTES;
-        if overhead + content.len() <= self.payload_budget() {
-            Item::Record {
-                key,
-                seq,
-                content: content.to_vec(),
-            }
-        } else {
-            let length = u32::try_from(content.len()).expect("bounded by MAX_RECORD_BYTES");
-            Item::Notice { key, seq, length }
-        }
     }
 
     pub(super) fn news_received(
@@ -237,13 +224,26 @@ impl Engine {
             Item::Record { key, seq, content } => {
                 self.record_received(now, from, key, seq, &content)
             }
-            Item::Notice { length, .. } if length as usize > MAX_RECORD_BYTES => {
-                Err(Cause::Malformed)
-            }
             Item::Notice { key, seq, length } => {
-                self.notice_received(now, from, key, seq, length);
+                if self.is_plausible(now, &key, seq, length as usize)? {
+                    self.notice_received(now, from, key, seq, length);
+                }
                 Ok(())
             }
         }
+    }
+}
+
+/// A record as it goes into news and pages: in full, or by name when that takes more than `room`.
+pub(super) fn item_of(record: &Record, room: usize) -> Item {
+    let key = RecordKey::new(record.owner(), record.service());
+    let seq = record.seq();
+    let content = record.content();
+    if ITEM_OVERHEAD_BYTES + key.service.len() + content.len() <= room {
+        let content = content.to_vec();
+        Item::Record { key, seq, content }
+    } else {
+        let length = u32::try_from(content.len()).expect("bounded by MAX_RECORD_BYTES");
+        Item::Notice { key, seq, length }
     }
 }

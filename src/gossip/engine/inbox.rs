@@ -3,12 +3,12 @@
 //! | sender's address | may send |
 //! |---|---|
 //! | a live member's, or proven by a cookie | everything |
-//! | a dead member's | foca's packets (it is told that it is dead), hello |
-//! | unknown | hello; anything else is parked, and answered with a cookie |
+//! | a dead member's, in whose name it speaks | foca's packets (it is told that it is dead), hello |
+//! | any other | hello; anything else is parked, and answered with a cookie |
 
 use std::net::SocketAddr;
 
-use super::Engine;
+use super::{Engine, membership::sender};
 use crate::gossip::{
     Now,
     identity::canonical,
@@ -58,8 +58,11 @@ impl Engine {
             Err(Unusable::Malformed) => return Err(Cause::Malformed),
         };
         if preamble.session == self.session {
-            if let Message::Hello(hello) = message {
-                self.contacts.is_self(canonical(hello.to));
+            // The session id is no secret: only a call of our own that comes back counts.
+            if let Message::Hello(hello) = message
+                && let Some(called) = self.contacts.answered(now.instant, hello.token)
+            {
+                self.contacts.is_self(called.addr);
             }
             return Err(Cause::Own);
         }
@@ -73,14 +76,13 @@ impl Engine {
                 return self.welcome_received(now, from, &preamble, welcome);
             }
             Message::Cookie(cookie) => return self.cookie_received(now, from, &cookie),
-            _ if trust == Trust::Unknown => {
+            _ if !self.may_send(trust, from, &preamble, &message) => {
                 self.challenge(now, from, datagram);
                 return Err(Cause::Unproven);
             }
             Message::Swim(head, packet) => {
                 self.swim_received(now, from, &preamble, head, packet)?;
             }
-            _ if trust == Trust::Dead => return Err(Cause::Unproven),
             Message::News(news) => self.news_received(now, from, news)?,
             Message::Digest(digest) => self.digest_received(now, from, &digest),
             Message::Inventory(inventory) => self.inventory_received(now, from, inventory)?,
@@ -92,6 +94,25 @@ impl Engine {
             self.compare_fingerprint(now, from, preamble.fingerprint);
         }
         Ok(())
+    }
+
+    /// Whether a sender may send what is no hello. One that is held dead may say so much as that it
+    /// lives; as anybody else it is a stranger.
+    fn may_send(
+        &self,
+        trust: Trust,
+        from: SocketAddr,
+        preamble: &Preamble,
+        message: &Message<'_>,
+    ) -> bool {
+        match (trust, message) {
+            (Trust::Known, _) => true,
+            (Trust::Dead, Message::Swim(head, _)) => {
+                let src = sender(from, preamble, head);
+                self.members.get(from).is_some_and(|peer| peer.id == src)
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn trust(&self, now: Now, from: SocketAddr) -> Trust {

@@ -111,7 +111,8 @@ impl Engine {
 
     pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {
         let token = self.rng.random();
-        self.contacts.expect_answer(now.instant, token, to);
+        self.contacts
+            .expect_answer(now.instant, token, to, cookie != 0);
         let known = self.standing_of(to);
         let me = self.me.into();
         let joining = self.sync.wants_pages();
@@ -151,8 +152,12 @@ impl Engine {
         if caller.boot != preamble.boot || !caller.is_reachable() {
             return Err(Cause::Malformed);
         }
+        if matches!(self.life, Life::SteppedBack | Life::Leaving) {
+            // We do not take part; an answer would bring us back into the caller's list.
+            return Err(Cause::Unexpected);
+        }
         let proven = self.proofs.is_good(now.instant, from, hello.cookie);
-        if proven && self.life != Life::Leaving {
+        if proven {
             if caller.addr == self.me.addr {
                 self.rival_heard(now, caller, Health::Alive);
             } else if self.is_admissible(now, &caller, 0) {
@@ -213,12 +218,15 @@ impl Engine {
         self.prove(now, from);
         self.own_standing_heard(now, welcome.known);
         if !welcome.accepted {
-            self.say_hello(now, called, welcome.cookie);
+            // A cookie that was not taken is not tried again before the next call.
+            if !called.with_cookie {
+                self.say_hello(now, called.addr, welcome.cookie);
+            }
             return Ok(());
         }
-        if called != host.addr {
+        if called.addr != host.addr {
             // The seed has another name for itself; under that it is a member now.
-            self.contacts.remove(called);
+            self.contacts.remove(called.addr);
         }
         if self.is_admissible(now, &host, 0) {
             self.learn(now, host, 0, Health::Alive, false);
@@ -246,7 +254,7 @@ impl Engine {
         cookie: &Cookie,
     ) -> Result<(), Cause> {
         let known = self.members.get(from).is_some() || self.contacts.contains(from);
-        if !known || !self.news_budget.take(now.instant) {
+        if !known || !self.answer_budget.take(now.instant) {
             return Err(Cause::Unexpected);
         }
         self.say_hello(now, from, cookie.cookie);

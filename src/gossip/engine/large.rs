@@ -95,15 +95,6 @@ impl Engine {
         length: u32,
     ) {
         let owner = key.owner();
-        if owner.addr == self.me.addr {
-            let newer = self
-                .replica
-                .record(owner, &key.service)
-                .is_none_or(|r| r.seq() < seq);
-            if owner != self.me.owner() || !newer {
-                return;
-            }
-        }
         if let Some(held) = self.replica.record(owner, &key.service)
             && held.seq() >= seq
         {

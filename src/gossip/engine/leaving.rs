@@ -7,8 +7,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Engine, TimerKey, standing::Life};
-use crate::{gossip::Now, table::LEAVING};
+use super::{Engine, TimerKey, dissemination::item_of, standing::Life};
+use crate::{
+    gossip::{Now, wire::codec::encode},
+    table::LEAVING,
+};
 
 /// How long the news of our leaving has to go out: the gaps of one burst, and some.
 const NEWS_FOR: Duration = Duration::from_millis(60);
@@ -19,6 +22,9 @@ const GOODBYES: [Duration; 3] = [
     Duration::from_millis(20),
 ];
 
+/// How many members hear the goodbye from ourselves. The others hear it from them.
+const TOLD_AT_MOST: usize = 256;
+
 /// How far the goodbye has come.
 #[derive(Debug, Default)]
 pub(super) struct Leave {
@@ -28,8 +34,12 @@ pub(super) struct Leave {
 impl Engine {
     /// Deregisters everything and says goodbye. Drive the engine on until [`Self::has_left`].
     pub fn leave(&mut self, now: Now) {
-        if !self.feeds_foca() {
+        if matches!(self.life, Life::Leaving | Life::Left) {
+            return;
+        }
+        if self.life == Life::SteppedBack {
             self.life = Life::Left;
+            self.timers.clear();
             return;
         }
         self.deregister_all(now);
@@ -40,8 +50,22 @@ impl Engine {
             self.timers.clear();
             return;
         }
+        self.tell_goodbye(now);
         self.life = Life::Leaving;
         self.timers.set(TimerKey::Leave, now.instant + NEWS_FOR);
+    }
+
+    /// Sends the goodbye to everybody, up to a bound, rather than to a few: whoever missed it would
+    /// take us for failed, and there is no time left in which that could be mended.
+    fn tell_goodbye(&mut self, now: Now) {
+        let Some(record) = self.replica.record(self.me.owner(), LEAVING) else {
+            return;
+        };
+        let mut item = Vec::new();
+        encode(&item_of(record, self.payload_budget()), &mut item);
+        for addr in self.members.choose(TOLD_AT_MOST, &mut self.rng) {
+            self.send_news(now, addr, 1, &item);
+        }
     }
 
     /// Whether the node has left. It takes nothing in any more.

@@ -38,6 +38,15 @@ pub(super) struct Suspicion {
     pub(super) incarnation: u16,
 }
 
+/// Who sent a packet of foca's.
+pub(super) fn sender(from: SocketAddr, preamble: &Preamble, head: &SwimHead) -> PeerId {
+    PeerId {
+        addr: head.advertised.map_or(from, canonical),
+        boot: preamble.boot,
+        renewal: head.renewal,
+    }
+}
+
 impl Engine {
     pub(super) fn swim_received(
         &mut self,
@@ -47,12 +56,8 @@ impl Engine {
         head: SwimHead,
         packet: &[u8],
     ) -> Result<(), Cause> {
-        let addr = head.advertised.map_or(from, canonical);
-        let src = PeerId {
-            addr,
-            boot: preamble.boot,
-            renewal: head.renewal,
-        };
+        let src = sender(from, preamble, &head);
+        let addr = src.addr;
         let mut packet = SwimPacket::read(src, self.me, packet).map_err(|_| Cause::Malformed)?;
         self.stats.unknown_extensions += packet.unknown_extensions;
         if !self.feeds_foca() {
@@ -70,10 +75,18 @@ impl Engine {
             return Err(Cause::Misaddressed);
         }
         self.filter_updates(now, &mut packet);
+        if self.me != packet.header.dst || !self.feeds_foca() {
+            // Word of a rival was in it, and we are another one now.
+            return Err(Cause::Misaddressed);
+        }
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
-        if let Err(error) = self.swim.handle_data(&bytes, &mut self.effects) {
-            tracing::debug!(target: "tidings::gossip", %src, %error, "foca refused a packet");
+        match self.swim.handle_data(&bytes, &mut self.effects) {
+            Err(foca::Error::DataTooBig) => return Err(Cause::Malformed),
+            Err(error) => {
+                tracing::debug!(target: "tidings::gossip", %src, %error, "foca refused a packet");
+            }
+            Ok(()) => {}
         }
         self.follow_packet(now, &packet);
         self.run_effects(now);
@@ -142,7 +155,7 @@ impl Engine {
     /// A peer addressed an identity that we no longer bear: it missed our rebirth. Unless it learns
     /// of it, its probes fail and it would declare a healthy member down.
     fn correct_address(&mut self, now: Now, peer: PeerId) {
-        if self.life == Life::Running && self.news_budget.take(now.instant) {
+        if self.life == Life::Running && self.answer_budget.take(now.instant) {
             self.send_swim_of_ours(now, peer, foca::Message::Gossip, Vec::new());
         }
     }

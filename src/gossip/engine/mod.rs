@@ -70,6 +70,11 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+/// How many answers to cookies and to packets for an older identity may leave in a second.
+const ANSWER_RATE: u32 = 200;
+/// How many of them may leave at once.
+const ANSWER_BURST: u32 = 256;
+
 /// The randomness that an engine starts with.
 #[derive(Clone)]
 pub struct Entropy {
@@ -186,6 +191,8 @@ pub struct Engine {
     burst: Burst,
     news_budget: Budget,
     page_budget: Budget,
+    /// For answers that nobody's news should wait for.
+    answer_budget: Budget,
 
     proofs: Proofs,
     contacts: Contacts,
@@ -250,6 +257,7 @@ impl Engine {
             news: News::default(),
             burst: Burst::default(),
             news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
+            answer_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random()),
             contacts,

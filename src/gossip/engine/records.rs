@@ -167,22 +167,11 @@ impl Engine {
         // taken, such as a record of our own, would never end.
         self.sync_has(&key);
         let owner = key.owner();
-        if seq > SEQ_MAX || content.len() > MAX_RECORD_BYTES || key.service.len() > MAX_NAME_BYTES {
-            return Err(Cause::Malformed);
-        }
-        if owner.addr == self.me.addr {
-            if owner == self.me.owner() {
-                self.repair_own(now, &key.service, seq, content);
-            }
+        if !self.is_plausible(now, &key, seq, content.len())? {
             return Ok(());
         }
-        let id = PeerId {
-            addr: owner.addr,
-            boot: owner.boot,
-            renewal: 0,
-        };
-        if !id.is_reachable() || id.is_from_the_future(now.unix_ms) {
-            self.stats.updates_refused += 1;
+        if owner == self.me.owner() {
+            self.repair_own(now, &key.service, seq, content);
             return Ok(());
         }
         if let Some(held) = self.replica.record(owner, &key.service) {
@@ -201,6 +190,10 @@ impl Engine {
         let service: Arc<str> = Arc::from(&*key.service);
         let content = bytes::Bytes::copy_from_slice(content);
         let record = Record::new(owner, service, seq, content, understood.instances);
+        if key.service == LEAVING && !self.members.is_active(owner.addr) {
+            // It was taken for lost before its goodbye came.
+            self.contacts.remove(owner.addr);
+        }
         match self.replica.apply(now.instant, record.clone()) {
             // What empties the place of an owner that is gone is no news to anybody.
             Applied::Waiting if record.instances().is_empty() => {}
@@ -215,6 +208,32 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether a record can be what it says; one of an earlier process on our address is not
+    /// looked at.
+    pub(super) fn is_plausible(
+        &mut self,
+        now: Now,
+        key: &RecordKey,
+        seq: u64,
+        length: usize,
+    ) -> Result<bool, Cause> {
+        if seq > SEQ_MAX || length > MAX_RECORD_BYTES || key.service.len() > MAX_NAME_BYTES {
+            return Err(Cause::Malformed);
+        }
+        let Owner { addr, boot } = key.owner();
+        if addr == self.me.addr {
+            return Ok(key.owner() == self.me.owner());
+        }
+        let id = PeerId {
+            addr,
+            boot,
+            renewal: 0,
+        };
+        let plausible = id.is_reachable() && !id.is_from_the_future(now.unix_ms);
+        self.stats.updates_refused += u64::from(!plausible);
+        Ok(plausible)
     }
 
     fn warn_refused(&mut self, now: Now, owner: Owner, bound: Bound) {
@@ -236,6 +255,11 @@ impl Engine {
         if sound && service != LEAVING {
             return;
         }
+        self.write_above(now, service, seq);
+    }
+
+    /// Says again what we have of a service, above what somebody holds for it.
+    pub(super) fn write_above(&mut self, now: Now, service: &str, seq: u64) {
         tracing::debug!(target: "tidings::gossip", service, seq, "a record of ours is not as we wrote it");
         if service == LEAVING || seq >= SEQ_MAX {
             // Somebody remembers that we left, or a number above which none is believed. A new

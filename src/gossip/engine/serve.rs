@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use super::Engine;
+use super::{Engine, dissemination::item_of};
 use crate::gossip::{
     Now,
     members::Peer,
@@ -130,7 +130,13 @@ impl Engine {
         after: Option<Cursor>,
     ) {
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
-        self.list(after, |_| true, &mut batches, Self::item_of);
+        let room = batches.room;
+        self.list(
+            after,
+            |_| true,
+            &mut batches,
+            |record| item_of(record, room),
+        );
         self.send_parts(now, to, session, batches, |part, members, items| {
             Message::Page(Page {
                 part,
@@ -147,7 +153,7 @@ impl Engine {
             digest.buckets[bucket] != ours[bucket].into()
         };
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
-        self.list(digest.after.clone(), differs, &mut batches, |_, record| {
+        self.list(digest.after.clone(), differs, &mut batches, |record| {
             RecordItem {
                 key: RecordKey::new(record.owner(), record.service()),
                 seq: record.seq(),
@@ -175,7 +181,7 @@ impl Engine {
         after: Option<Cursor>,
         wanted: impl Fn(u8) -> bool,
         batches: &mut Batches<T>,
-        make: impl Fn(&Self, &crate::table::Record) -> T,
+        make: impl Fn(&crate::table::Record) -> T,
     ) {
         let (members_after, records_after) = match after {
             None => (Some(None), None),
@@ -199,7 +205,7 @@ impl Engine {
         for record in self.replica.live_records_after(after) {
             if wanted(record.hash().bucket) {
                 let key = RecordKey::new(record.owner(), record.service());
-                if !batches.item(key, make(self, record)) {
+                if !batches.item(key, make(record)) {
                     return;
                 }
             }
@@ -237,7 +243,7 @@ impl Engine {
         let mut batches: Batches<Item> = Batches::new(self.payload_budget() - PART_BYTES);
         for key in keys {
             if let Some(record) = self.replica.record(key.owner(), &key.service) {
-                let item = self.item_of(record);
+                let item = item_of(record, batches.room);
                 if !batches.item(key.clone(), item) {
                     break; // asked for again
                 }

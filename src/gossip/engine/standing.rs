@@ -98,7 +98,9 @@ impl Engine {
             renewal,
         };
         if known == self.me {
-            if health == Health::Down {
+            if health == Health::Down && self.life == Life::SteppedBack {
+                self.address_is_free(now);
+            } else if health == Health::Down {
                 self.reborn_as(now, self.me.reborn());
             }
         } else {
@@ -110,6 +112,9 @@ impl Engine {
     pub(super) fn rival_heard(&mut self, now: Now, rival: PeerId, health: Health) {
         if !rival.supersedes(&self.me) || rival.is_from_the_future(now.unix_ms) {
             return;
+        }
+        if health == Health::Down && self.life == Life::SteppedBack {
+            return self.address_is_free_above(now, rival);
         }
         if rival.boot == self.me.boot {
             // Ours, from before this machine was rolled back.
@@ -167,12 +172,17 @@ impl Engine {
 
     /// A peer knows nobody on our address, or only a dead one.
     fn address_is_free(&mut self, now: Now) {
+        self.address_is_free_above(now, self.me);
+    }
+
+    /// The address is free, and `known` is the highest identity that was heard of on it.
+    fn address_is_free_above(&mut self, now: Now, known: PeerId) {
         if self.life == Life::SteppedBack {
             let again = PeerId::new(self.me.addr, now.unix_ms, self.rng.random());
-            let next = if again.supersedes(&self.me) {
+            let next = if again.supersedes(&known) {
                 again
             } else {
-                PeerId::taking_over(self.me)
+                PeerId::taking_over(known)
             };
             self.started = next;
             self.life = Life::Defunct;
@@ -187,11 +197,6 @@ impl Engine {
 
     /// Takes a higher identity, now or when the pause since the last time is over.
     fn reborn_as(&mut self, now: Now, id: PeerId) {
-        if self.life == Life::SteppedBack && id.boot != self.me.boot {
-            // The rival is dead: the address is ours again.
-            self.started = id;
-            self.life = Life::Defunct;
-        }
         if !self.feeds_foca() {
             return;
         }

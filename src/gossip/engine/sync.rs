@@ -26,7 +26,7 @@ use crate::gossip::{
     Instant, Now,
     budget::Budget,
     stats::Cause,
-    wire::message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordKey},
+    wire::message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordItem, RecordKey},
 };
 
 /// How many records may be asked for without having come.
@@ -98,6 +98,8 @@ impl Sync {
 
 #[derive(Debug)]
 struct Session {
+    /// The ids of its requests, the first and the present one.
+    first_id: u32,
     id: u32,
     peer: SocketAddr,
     /// The fingerprint that differed; none when everything is wanted, as a joiner does.
@@ -183,6 +185,7 @@ impl Engine {
         self.stats.syncs += 1;
         tracing::debug!(target: "tidings::gossip", %peer, everything = theirs.is_none(), "reconciling");
         self.sync.session = Some(Session {
+            first_id: UNASKED,
             id: UNASKED,
             peer,
             theirs,
@@ -201,9 +204,11 @@ impl Engine {
         let Some(session) = &mut self.sync.session else {
             return;
         };
-        if session.id == UNASKED {
-            self.sync.last_id = self.sync.last_id.checked_add(1).unwrap_or(1);
-            session.id = self.sync.last_id;
+        // Each request has an id of its own, so that late parts of an earlier answer are known.
+        self.sync.last_id = self.sync.last_id.checked_add(1).unwrap_or(1);
+        session.id = self.sync.last_id;
+        if session.first_id == UNASKED || session.first_id > session.id {
+            session.first_id = session.id;
         }
         session.parts.clear();
         let (peer, id, after) = (session.peer, session.id, session.after.clone());
@@ -255,10 +260,11 @@ impl Engine {
         let Some(session) = &mut self.sync.session else {
             return false;
         };
-        if session.id != part.session || session.peer != from {
+        let of_ours = (session.first_id..=session.id).contains(&part.session)
+            || (part.session == UNASKED && session.theirs.is_none());
+        if !of_ours || session.peer != from {
             return false;
         }
-        session.tries = 0;
         self.timers.set(
             TimerKey::SyncRetry,
             now.instant + self.config.request_timeout,
@@ -303,24 +309,34 @@ impl Engine {
             self.member_listed(now, member);
         }
         for item in inventory.records {
-            let owner = item.key.owner();
-            let held = self.replica.record(owner, &item.key.service);
-            let lacking = match held {
-                Some(held) => (held.seq(), held.hash().hash) < (item.seq, item.hash),
-                None => true,
-            };
-            // What somebody says of our own records is looked at in full: we may have to repair.
-            let ours_differs =
-                owner == self.me.owner() && held.is_none_or(|held| held.hash().hash != item.hash);
-            if let Some(session) = &mut self.sync.session
-                && (lacking || ours_differs)
-                && session.wanted.len() < MOST_WANTED
-            {
-                session.wanted.entry(item.key).or_insert(false);
-            }
+            self.record_listed(now, item);
         }
         self.part_done(now, inventory.part);
         Ok(())
+    }
+
+    /// A peer holds this record: it is wanted if we lack it, and put right if it is ours and not
+    /// what we wrote.
+    fn record_listed(&mut self, now: Now, item: RecordItem) {
+        let owner = item.key.owner();
+        let held = self.replica.record(owner, &item.key.service);
+        let held = held.map(|held| (held.seq(), held.hash().hash));
+        let wanted = match held {
+            Some((seq, hash)) if owner == self.me.owner() => {
+                if item.seq >= seq && item.hash != hash {
+                    self.write_above(now, &item.key.service, item.seq);
+                }
+                false
+            }
+            Some(held) => held < (item.seq, item.hash),
+            None => true,
+        };
+        if let Some(session) = &mut self.sync.session
+            && wanted
+            && session.wanted.len() < MOST_WANTED
+        {
+            session.wanted.entry(item.key).or_insert(false);
+        }
     }
 
     pub(super) fn page_received(
