@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod address;
+mod attacks;
 mod compatibility;
 mod determinism;
 mod failure;
