@@ -114,7 +114,7 @@ fn one_that_stepped_back_returns_when_others_hold_its_own_identity_dead() {
         ..me
     };
     world.with(2, |engine, now| {
-        engine.rival_heard(now, rival, Health::Alive)
+        engine.rival_heard(now, rival, Health::Alive);
     });
     assert_eq!(world.engine(2).life, Life::SteppedBack);
     let back = |world: &World| {
@@ -135,7 +135,7 @@ fn one_that_stepped_back_leaves_in_silence() {
         ..me
     };
     world.with(2, |engine, now| {
-        engine.rival_heard(now, rival, Health::Alive)
+        engine.rival_heard(now, rival, Health::Alive);
     });
     world.run(secs(1));
     world.with(2, Engine::leave);
@@ -179,7 +179,7 @@ fn a_packet_with_word_of_a_rival_changes_our_books_only_as_it_changes_focas() {
     });
     // The harness compares the books after every step.
     world.with(1, |engine, now| {
-        engine.handle_datagram(now, addr(2), &gossip.payload)
+        engine.handle_datagram(now, addr(2), &gossip.payload);
     });
     assert!(world.engine(1).me.supersedes(&rival));
 }
@@ -240,7 +240,7 @@ fn a_packet_larger_than_foca_takes_is_malformed_and_changes_nothing() {
     assert!(packet > room, "{packet} of {room}");
     let before = world.engine(1).members();
     world.with(1, |engine, now| {
-        engine.handle_datagram(now, addr(2), &datagram)
+        engine.handle_datagram(now, addr(2), &datagram);
     });
     assert_eq!(world.engine(1).members(), before);
     assert_eq!(world.engine(1).stats().dropped.malformed, 1);
@@ -331,7 +331,7 @@ fn a_stranger_cannot_make_a_node_forget_its_seed() {
         preamble.write(ClusterTag::of("test"), &mut datagram);
         datagram.extend_from_slice(&payload);
         world.with(port, |engine, now| {
-            engine.handle_datagram(now, addr(666), &datagram)
+            engine.handle_datagram(now, addr(666), &datagram);
         });
     }
     world.start(1, &[]);
@@ -351,10 +351,10 @@ fn the_address_of_a_dead_member_proves_nothing_for_anybody_else() {
     let mut forger = Engine::new(Config::lan("test", addr(4)), entropy, world.time(0)).unwrap();
     let death = foca::Member::new(victim, 0, foca::State::Down);
     forger.send_swim_of_ours(world.time(0), to, foca::Message::Gossip, vec![death]);
-    let forged = forger.poll_transmit().unwrap();
+    let packet = forger.poll_transmit().unwrap();
     let before = world.engine(1).members();
     world.with(1, |engine, now| {
-        engine.handle_datagram(now, addr(4), &forged.payload)
+        engine.handle_datagram(now, addr(4), &packet.payload);
     });
     assert_eq!(world.engine(1).members(), before);
     assert_eq!(world.engine(1).stats().dropped.unproven, 1);
