@@ -102,6 +102,8 @@ fn mutated_and_random_datagrams_neither_panic_nor_grow_anything() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: 4_000,
         failure_persistence: None,
+        // The same cases in every run; a run with others is a change of this number.
+        rng_seed: proptest::test_runner::RngSeed::Fixed(2026),
         ..ProptestConfig::default()
     });
     let outcome = runner.run(&strategy, |(pick, flips, cut, from_member)| {

@@ -493,6 +493,8 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 500,
         failure_persistence: None,
+        // The same cases in every run; a run with others is a change of this number.
+        rng_seed: proptest::test_runner::RngSeed::Fixed(2026),
         ..ProptestConfig::default()
     })]
 
