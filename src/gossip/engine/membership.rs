@@ -25,7 +25,7 @@ use crate::{
         wire::{
             frame::Preamble,
             message::{Health, SwimHead, addressee},
-            swim::{HEAD_BYTES, SwimPacket, health},
+            swim::{HEAD_BYTES, SwimPacket, health, incarnation_of},
         },
     },
     table::Instant,
@@ -268,16 +268,11 @@ impl Engine {
     fn suspect(&mut self, now: Now, id: PeerId, incarnation: u16) {
         let timeout = self.config.suspicion_timeout(self.members.active_len() + 1);
         let deadline = now.instant + timeout;
+        tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
+        // Who hears of the same suspicion again sees no change, so the earliest deadline stands.
         let suspicion = Suspicion { id, incarnation };
-        let known = self.suspicions.insert(id.addr, suspicion);
-        let key = TimerKey::Suspicion(id.addr);
-        let same = known.is_some_and(|known| (known.id, known.incarnation) == (id, incarnation));
-        if same {
-            self.timers.set_earlier(key, deadline);
-        } else {
-            tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
-            self.timers.set(key, deadline);
-        }
+        self.suspicions.insert(id.addr, suspicion);
+        self.timers.set(TimerKey::Suspicion(id.addr), deadline);
     }
 
     fn clear_suspicion(&mut self, addr: SocketAddr) {
@@ -362,10 +357,10 @@ impl Engine {
 
     /// foca does not say what its own incarnation is, but writes it into every packet.
     fn note_incarnation(&mut self, packet: &[u8]) {
-        let written = SwimPacket::read(self.me, self.me, &packet[HEAD_BYTES..]);
+        let written = incarnation_of(&packet[HEAD_BYTES..]);
         debug_assert!(written.is_ok(), "foca wrote what we cannot read");
-        if let Ok(written) = written {
-            self.incarnation = written.header.src_incarnation;
+        if let Ok(incarnation) = written {
+            self.incarnation = incarnation;
         }
     }
 
