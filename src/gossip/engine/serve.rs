@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use super::{Engine, dissemination::item_of};
 use crate::gossip::{
     Now,
+    identity::PeerId,
     members::Peer,
     wire::{
         codec::{Encode, encode},
@@ -89,7 +90,7 @@ impl<T: Encode> Batches<T> {
             return false;
         };
         batch.members.push(item);
-        self.last = Some(Cursor::Member(PeerIdAddr::of(&item)));
+        self.last = Some(Cursor::Member(PeerId::from(item.id).addr));
         true
     }
 
@@ -100,15 +101,6 @@ impl<T: Encode> Batches<T> {
         batch.items.push(item);
         self.last = Some(Cursor::Record(key));
         true
-    }
-}
-
-/// The address in a member item.
-struct PeerIdAddr;
-
-impl PeerIdAddr {
-    fn of(item: &MemberItem) -> SocketAddr {
-        crate::gossip::identity::PeerId::from(item.id).addr
     }
 }
 
