@@ -236,7 +236,6 @@ impl Driver {
                 self.replies.push((reply, Err(RegistrarError::Closed)));
             }
             Command::Register(instance, reply) => {
-                let instance = instance.resolve_hosts(self.advertised.ip());
                 let result = self.engine.register(now, instance);
                 self.replies.push((reply, result));
             }
