@@ -5,7 +5,7 @@
 mod node_support;
 
 use node_support::{
-    BOUND, builder, end_of, event, free_address, instance, join, pair, sees, start, within,
+    BOUND, builder, end_of, event, free_address, instance, join, offers, pair, sees, start, within,
 };
 use tidings::table::Event;
 
@@ -81,13 +81,7 @@ async fn nodes_of_two_clusters_do_not_hear_each_other() {
 #[tokio::test]
 async fn an_aborted_node_is_dropped_as_failed_with_what_it_had() {
     let [first, second] = pair().await;
-    second
-        .register(instance("users", "a"))
-        .await
-        .expect("registered");
-    within("the service", first.wait_for("users", 1, BOUND))
-        .await
-        .expect("found");
+    offers(&second, &first).await;
     let mut events = first.events();
     second.abort();
     match end_of(second.advertised_addr(), &mut events).await {
@@ -100,13 +94,7 @@ async fn an_aborted_node_is_dropped_as_failed_with_what_it_had() {
 #[tokio::test]
 async fn a_node_that_shuts_down_is_seen_to_leave_and_not_to_fail() {
     let [first, second] = pair().await;
-    second
-        .register(instance("users", "a"))
-        .await
-        .expect("registered");
-    within("the service", first.wait_for("users", 1, BOUND))
-        .await
-        .expect("found");
+    offers(&second, &first).await;
     let mut events = first.events();
     within("shutdown", second.shutdown()).await.expect("left");
     let end = end_of(second.advertised_addr(), &mut events).await;

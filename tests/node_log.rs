@@ -7,7 +7,7 @@ mod node_support;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use node_support::{BOUND, builder, end_of, instance, sees, start, within};
+use node_support::{builder, end_of, offers, sees, start, within};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Collects the lines.
@@ -65,13 +65,7 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
     let second = start(builder(&[first.advertised_addr()]).on_current_runtime()).await;
     sees(&first, &second).await;
     sees(&second, &first).await;
-    second
-        .register(instance("users", "a"))
-        .await
-        .expect("registered");
-    within("the service", first.wait_for("users", 1, BOUND))
-        .await
-        .expect("found");
+    offers(&second, &first).await;
     let mut events = first.events();
     within("shutdown", second.shutdown()).await.expect("left");
     end_of(second.advertised_addr(), &mut events).await;

@@ -7,7 +7,7 @@ mod node_support;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use node_support::{BOUND, builder, end_of, instance, pair, sees, start, within};
+use node_support::{BOUND, builder, end_of, instance, offers, pair, sees, start, within};
 use tidings::Node;
 use tidings::table::Event;
 
@@ -76,13 +76,7 @@ async fn nodes_on_the_current_runtime_live_in_its_virtual_time() {
     let first = start(builder(&[]).on_current_runtime()).await;
     let second = start(builder(&[first.advertised_addr()]).on_current_runtime()).await;
     sees(&first, &second).await;
-    second
-        .register(instance("users", "a"))
-        .await
-        .expect("registered");
-    within("the service", first.wait_for("users", 1, BOUND))
-        .await
-        .expect("found");
+    offers(&second, &first).await;
 
     let mut events = first.events();
     let before = tokio::time::Instant::now();

@@ -52,6 +52,16 @@ pub(crate) fn instance(service: &str, id: &str) -> ServiceInstance {
     builder.build().expect("a valid instance")
 }
 
+/// Registers `users-a` at `node`, and waits until `other` sees it.
+pub(crate) async fn offers(node: &Node, other: &Node) {
+    node.register(instance("users", "a"))
+        .await
+        .expect("registered");
+    within("the service", other.wait_for("users", 1, BOUND))
+        .await
+        .expect("found");
+}
+
 /// Waits until `node` holds `other` to be a member.
 pub(crate) async fn sees(node: &Node, other: &Node) {
     let addr = other.advertised_addr();
