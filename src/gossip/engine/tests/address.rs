@@ -42,6 +42,8 @@ fn trap_11_a_restart_with_the_clock_set_back_takes_an_identity_above_the_known_o
     assert!(world.until(secs(10), back).is_some());
     assert!(world.engine(2).identity().supersedes(&before));
     assert!(world.engine(2).stats().rebirths >= 1);
+    let told = conflicts(&world, 2, true) + conflicts(&world, 2, false);
+    assert_eq!(told, 0, "an earlier life of its own is no conflict");
 }
 
 #[test]
@@ -107,6 +109,7 @@ fn trap_2_of_two_live_processes_on_one_address_the_younger_steps_back_and_neithe
     world.run(secs(60));
     assert_eq!(conflicts(&world, 22, true), 1, "the younger says so");
     assert_eq!(conflicts(&world, 2, true), 0);
+    assert_eq!(conflicts(&world, 2, false), 1, "and so does the older");
     let holder = world.engine(1).members.get(addr(2)).unwrap().id;
     assert_eq!(
         holder,
