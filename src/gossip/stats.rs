@@ -39,6 +39,14 @@ pub struct Stats {
     pub records: usize,
     /// What they cost in memory, roughly, in bytes.
     pub record_bytes: usize,
+    /// Of these, what belongs to owners that are not members (yet).
+    pub waiting_bytes: usize,
+    /// Owners that are not live members and of whom something is held.
+    pub absent_owners: usize,
+    /// Members that are known, the dead ones included, this node not.
+    pub known_members: usize,
+    /// Timers that are set.
+    pub timers: usize,
     /// Records that are still being pushed to others.
     pub news_pending: usize,
 }

@@ -73,7 +73,7 @@ impl<K: Ord + Clone> Timers<K> {
         self.keys.clear();
     }
 
-    #[cfg(test)]
+    /// How many are set.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }

@@ -415,6 +415,22 @@ impl Replica {
         self.visible.publish(directory);
     }
 
+    /// All records, visible or not, ordered by owner and service.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        let holdings = self.owners.values();
+        holdings.flat_map(|holding| holding.records.values())
+    }
+
+    /// What the records of owners that have not been members yet cost, in bytes.
+    pub const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// How many owners are known that are not live.
+    pub fn absent_owners(&self) -> usize {
+        self.owners.len() - self.live
+    }
+
     /// How many records are held, and what they cost in bytes.
     pub const fn size(&self) -> (usize, usize) {
         (self.records, self.bytes)

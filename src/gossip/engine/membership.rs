@@ -162,7 +162,13 @@ impl Engine {
 
     /// Brings our books up to an update that foca has applied too. Says whether its subject is a
     /// member now.
-    fn follow(&mut self, now: Now, id: PeerId, incarnation: u16, health: Health) -> bool {
+    pub(super) fn follow(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        incarnation: u16,
+        health: Health,
+    ) -> bool {
         let outcome = self.members.apply(id, incarnation, health);
         if let Some(change) = outcome.change {
             self.changed(now, change, incarnation);

@@ -16,6 +16,7 @@
 //! | `serve` | reconciliation: answering |
 //! | `large` | records larger than a datagram |
 //! | `leaving` | goodbye |
+//! | `assume` | a settled start, for tests (feature `testing`) |
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -52,8 +53,10 @@ use super::{
         message::Health,
     },
 };
-use crate::table::{BUCKETS, Directory, Event, ItemHash, Replica};
+use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
 
+#[cfg(feature = "testing")]
+mod assume;
 mod dissemination;
 mod hearsay;
 mod inbox;
@@ -375,9 +378,18 @@ impl Engine {
             suspects: self.members.suspects(),
             records,
             record_bytes,
+            waiting_bytes: self.replica.waiting_bytes(),
+            absent_owners: self.replica.absent_owners(),
+            known_members: self.members.len(),
+            timers: self.timers.len(),
             news_pending: self.news.len(),
             ..self.stats
         }
+    }
+
+    /// All records that this node holds, visible or not, its own included, by owner and service.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.replica.records()
     }
 
     /// The sum over the table and the membership, this node included.

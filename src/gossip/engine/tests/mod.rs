@@ -15,6 +15,8 @@ use crate::{
 };
 
 mod address;
+#[cfg(feature = "testing")]
+mod assumed;
 mod attacks;
 mod compatibility;
 mod determinism;
