@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tidings::{
     ServiceInstance,
-    gossip::{Instant, Now, PeerId, Transmit},
+    gossip::{Engine, Instant, Now, PeerId, Transmit},
     table::{Directory, Event, Record},
 };
 
@@ -27,6 +27,9 @@ pub trait Process {
     /// What readers see.
     fn directory(&self) -> &Directory;
 
+    /// Begins settled: it knows `members`, itself among them, and `records` of theirs, as if it had run for
+    /// long. Called once, after it has registered what it has itself.
+    fn assume(&mut self, now: Now, members: &[PeerId], records: &[Record]);
     /// Registers, or changes what is registered under its name and id. The reason, where it is refused.
     fn register(&mut self, now: Now, instance: ServiceInstance) -> Result<(), String>;
     /// Takes back. The reason, where it is refused.
@@ -44,7 +47,7 @@ pub trait Process {
     fn identity(&self) -> PeerId;
     /// Those it holds as members, itself left out, by address.
     fn members(&self) -> Vec<PeerIdentity>;
-    /// All records that it holds, visible or not, its own included; empty for what has no records.
+    /// All records that it holds, visible or not, its own included.
     fn records(&self) -> Vec<Record>;
     /// What it holds and keeps waiting.
     fn gauges(&self) -> Gauges;
@@ -80,4 +83,96 @@ pub struct Gauges {
     pub syncs: u64,
     /// Datagrams dropped as malformed, truncated or oversized, ever.
     pub garbage: u64,
+}
+
+impl Process for Engine {
+    fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
+        Self::handle_datagram(self, now, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        Self::handle_timeout(self, now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Self::poll_timeout(self)
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        Self::poll_transmit(self)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        Self::poll_event(self)
+    }
+
+    fn publish(&mut self) {
+        Self::publish(self);
+    }
+
+    fn directory(&self) -> &Directory {
+        Self::directory(self)
+    }
+
+    fn assume(&mut self, now: Now, members: &[PeerId], records: &[Record]) {
+        Self::assume(self, now, members, records);
+    }
+
+    fn register(&mut self, now: Now, instance: ServiceInstance) -> Result<(), String> {
+        Self::register(self, now, instance).map_err(|error| error.to_string())
+    }
+
+    fn deregister(&mut self, now: Now, service: &str, id: &str) -> Result<(), String> {
+        Self::deregister(self, now, service, id).map_err(|error| error.to_string())
+    }
+
+    fn leave(&mut self, now: Now) {
+        Self::leave(self, now);
+    }
+
+    fn has_left(&self) -> bool {
+        Self::has_left(self)
+    }
+
+    fn wants_seeds(&mut self) -> bool {
+        Self::wants_seeds(self)
+    }
+
+    fn handle_seeds(&mut self, now: Now, seeds: Vec<SocketAddr>) {
+        Self::handle_seeds(self, now, seeds);
+    }
+
+    fn identity(&self) -> PeerId {
+        Self::identity(self)
+    }
+
+    fn members(&self) -> Vec<PeerIdentity> {
+        let members = Self::members(self).into_iter();
+        let others = members.filter(|member| !member.is_self);
+        others
+            .map(|member| PeerIdentity {
+                addr: member.addr,
+                boot: member.boot,
+            })
+            .collect()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        Self::records(self).cloned().collect()
+    }
+
+    fn gauges(&self) -> Gauges {
+        let stats = self.stats();
+        Gauges {
+            timers: stats.timers,
+            news: stats.news_pending,
+            records: stats.records,
+            record_bytes: stats.record_bytes,
+            waiting_bytes: stats.waiting_bytes,
+            absent_owners: stats.absent_owners,
+            known_members: stats.known_members,
+            syncs: stats.syncs,
+            garbage: stats.dropped.malformed + stats.dropped.truncated + stats.dropped.oversized,
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! Processes start and end.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use tidings::{
+    gossip::{Config, Engine, Entropy, PeerId},
+    table::Record,
+};
+
+use super::{End, Guest, Happening, LifeId, Mirror, World, faults::Return, script::Step};
+use crate::{
+    baseline::Baseline,
+    process::Process,
+    scenario::{Address, Scenario, Subject, Tuning},
+};
+
+impl World {
+    /// All start at once, and know each other and everything.
+    pub(super) fn start_settled(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.put_process(host, false);
+        }
+        let guests = || self.hosts.iter().filter_map(|host| host.guest.as_ref());
+        let members: Vec<PeerId> = guests().map(|guest| guest.process.identity()).collect();
+        let records: Vec<Record> = guests().flat_map(|guest| guest.process.records()).collect();
+        for host in 0..self.hosts.len() {
+            let now = self.clock(host);
+            let guest = self.hosts[host].guest.as_mut().expect("just put");
+            guest.process.assume(now, &members, &records);
+            self.drain(host);
+        }
+    }
+
+    /// Each starts at a random time within the scenario's `start_within`.
+    pub(super) fn start_apart(&mut self) {
+        let within = self.scenario.start_within.duration();
+        for host in 0..self.hosts.len() {
+            let share = self.fault_rng.random_range(0.0..=1.0);
+            let at = self.now + within.mul_f64(share);
+            self.hosts[host].due_back = Some(Return {
+                fault: None,
+                address: Address::Same,
+                clock_ms: 0,
+                is_replacement: false,
+            });
+            self.put_step(at, Step::Start { host });
+        }
+    }
+
+    /// Starts a process on a host that has none.
+    pub(super) fn start_process(&mut self, host: usize, is_replacement: bool) {
+        self.put_process(host, is_replacement);
+        self.drain(host);
+    }
+
+    fn put_process(&mut self, host: usize, is_replacement: bool) {
+        let life = self.truth.lives().len();
+        let addr = self.hosts[host].addr;
+        let [session, seed] = self.entropy(life);
+        let now = self.clock(host);
+        let process: Box<dyn Process> = match self.scenario.subject {
+            Subject::Tidings => {
+                let session = session[..16].try_into().expect("16 of 32 bytes");
+                let config = engine_config(&self.scenario, addr);
+                let engine = Engine::new(config, Entropy { session, seed }, now);
+                Box::new(engine.expect("the scenario was validated"))
+            }
+            Subject::SwimBaseline => Box::new(Baseline::new(addr, self.scenario.nodes, seed, now)),
+        };
+        let owner = process.identity().owner();
+        let started = self.truth.start(now.instant, host, owner);
+        assert_eq!(started, life, "lives are numbered in their order");
+        self.mirrors.push(Mirror::default());
+        self.hosts[host].starts += 1;
+        self.hosts[host].is_silent = false;
+        self.hosts[host].guest = Some(Guest::new(life, process, is_replacement));
+        self.trace.done(self.now, host, format!("starts at {addr}"));
+        self.note(Happening::Started(life));
+        self.register_at_start(host);
+        if self.is_settled {
+            self.expect_anew();
+        }
+    }
+
+    /// Ends the process on a host, however it does.
+    pub(super) fn end_life(&mut self, host: usize, how: End) {
+        let Some(guest) = self.hosts[host].guest.take() else {
+            return;
+        };
+        self.truth.end(self.now, guest.life, how);
+        self.hosts[host].is_silent = how == End::Silent;
+        let what = match how {
+            End::Crashed => "crashes",
+            End::Silent => "goes silent",
+            End::Left => "has left",
+        };
+        self.trace.done(self.now, host, what.to_owned());
+        self.note(Happening::Ended(guest.life));
+        self.expect_anew();
+    }
+
+    /// Lets the process on a host say goodbye.
+    pub(super) fn begin_leave(&mut self, host: usize) {
+        let now = self.clock(host);
+        let Some(guest) = self.hosts[host].guest.as_mut() else {
+            return;
+        };
+        let life = guest.life;
+        guest.process.leave(now);
+        self.truth.begin_leave(now.instant, life);
+        self.trace.done(self.now, host, "begins to leave".to_owned());
+        self.take_back_all(life);
+        self.drain(host);
+    }
+
+    /// What a process that leaves had registered is taken back.
+    fn take_back_all(&mut self, life: LifeId) {
+        let held: Vec<_> = self.truth.life(life).holds.keys().cloned().collect();
+        for (service, id) in held {
+            let key = self.truth.write(self.now, life, service, id, None);
+            self.note(Happening::Written(key));
+        }
+        self.expect_anew();
+    }
+}
+
+/// The engine's configuration in a scenario.
+pub(super) fn engine_config(scenario: &Scenario, addr: std::net::SocketAddr) -> Config {
+    let Tuning {
+        probe_period,
+        probe_timeout,
+        indirect_probes,
+        fanout,
+        suspicion_multiplier,
+        retransmit_multiplier,
+        max_datagram,
+        max_members,
+    } = scenario.engine.clone();
+    let span = |span: Option<crate::scenario::Span>, field: &mut Duration| {
+        if let Some(span) = span {
+            *field = span.duration();
+        }
+    };
+    let mut config = Config::lan("simulation", addr);
+    span(probe_period, &mut config.probe_period);
+    span(probe_timeout, &mut config.probe_timeout);
+    config.indirect_probes = indirect_probes.unwrap_or(config.indirect_probes);
+    config.fanout = fanout.unwrap_or(config.fanout);
+    config.suspicion_multiplier = suspicion_multiplier.unwrap_or(config.suspicion_multiplier);
+    config.retransmit_multiplier = retransmit_multiplier.unwrap_or(config.retransmit_multiplier);
+    config.max_datagram = max_datagram.unwrap_or(config.max_datagram);
+    config.max_members = max_members.unwrap_or(config.max_members);
+    config
+}

@@ -1,0 +1,195 @@
+//! A process' turn: datagrams, timers, and what comes of them.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Due, Fate, Happening, LifeId, Told, World, trace::Mark, truth::End};
+
+impl World {
+    pub(super) fn arrive(&mut self, host: usize, at: SocketAddr, from: SocketAddr, payload: Bytes) {
+        let place = &mut self.hosts[host];
+        if place.addr != at {
+            return; // it was sent to where nobody lives any more
+        }
+        let Some(guest) = place.guest.as_mut() else {
+            return;
+        };
+        self.trace.mark(self.now, Mark::Arrives, host, &payload);
+        if !guest.take_in(from, payload) {
+            self.receive_overflows += 1;
+            return;
+        }
+        if guest.is_stopped() {
+            self.hit_stops(host);
+        } else {
+            self.turn(host);
+        }
+    }
+
+    pub(super) fn wake(&mut self, host: usize, life: LifeId) {
+        let now = self.now;
+        let guest = self.hosts[host].guest.as_mut();
+        let Some(guest) = guest.filter(|guest| guest.life == life && guest.wakes == Some(now)) else {
+            return; // another time was set, or it is gone
+        };
+        guest.wakes = None;
+        if !guest.is_stopped() {
+            self.turn(host);
+        }
+    }
+
+    /// Lets the process on `host` do all that it can do now.
+    pub(super) fn turn(&mut self, host: usize) {
+        let now = self.clock(host);
+        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        if guest.busy_until > now.instant {
+            let until = guest.busy_until;
+            return self.wake_at(host, until);
+        }
+        let is_slow = !guest.per_datagram.is_zero();
+        while let Some((from, payload)) = guest.next_datagram() {
+            guest.process.handle_datagram(now, from, &payload);
+            if is_slow {
+                guest.busy_until = now.instant + guest.per_datagram;
+                break;
+            }
+        }
+        let is_due = guest.process.poll_timeout().is_some_and(|at| at <= now.instant);
+        if is_due && guest.may_fire() {
+            guest.process.handle_timeout(now);
+        }
+        self.drain(host);
+        if is_slow {
+            self.hit_slow(host);
+        }
+    }
+
+    /// Hands out what the process on `host` brought forth.
+    pub(super) fn drain(&mut self, host: usize) {
+        let now = self.clock(host);
+        let own = self.hosts[host].addr;
+        let seeds = self.scenario.seeds.min(self.hosts.len());
+        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        let life = guest.life;
+        if guest.process.wants_seeds() {
+            let seeds = self.hosts[..seeds].iter().map(|seed| seed.addr);
+            let seeds = seeds.filter(|seed| *seed != own).collect();
+            let guest = self.hosts[host].guest.as_mut().expect("just seen");
+            guest.process.handle_seeds(now, seeds);
+        }
+        let guest = self.hosts[host].guest.as_mut().expect("just seen");
+        guest.process.publish();
+        let owner = guest.process.identity().owner();
+        if self.truth.life(life).owner != owner {
+            self.truth.rename(now.instant, life, owner);
+            self.note(Happening::Renamed(life));
+            self.expect_anew();
+        }
+        self.hand_out_events(host, life);
+        self.send_all(host);
+        self.note(Happening::Turned(life));
+        let guest = self.hosts[host].guest.as_ref().expect("just seen");
+        if self.truth.life(life).leaving.is_some() && guest.process.has_left() {
+            return self.end_life(host, End::Left);
+        }
+        let timeout = guest.process.poll_timeout();
+        let next = if guest.inbox.is_empty() {
+            timeout.map(|at| at.max(guest.busy_until))
+        } else {
+            Some(guest.busy_until)
+        };
+        if let Some(next) = next {
+            self.wake_at(host, next);
+        }
+    }
+
+    /// Wakes the process then, unless it wakes before.
+    pub(super) fn wake_at(&mut self, host: usize, at: tidings::gossip::Instant) {
+        let at = at.max(self.now);
+        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        if guest.wakes.is_none_or(|wakes| at < wakes) {
+            guest.wakes = Some(at);
+            let life = guest.life;
+            self.queue.put(at, Due::Wakes { host, life });
+        }
+    }
+
+    fn hand_out_events(&mut self, host: usize, life: LifeId) {
+        let mut is_changed = false;
+        loop {
+            let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+            let Some(event) = guest.process.poll_event() else {
+                break;
+            };
+            let mut told: Vec<Told> = Vec::new();
+            let impossible = self.mirrors[life].apply(&self.truth, &event, &mut told).err();
+            is_changed = true;
+            self.trace.event(self.now, host, &event);
+            self.note(Happening::Event {
+                life,
+                event,
+                told,
+                impossible,
+            });
+        }
+        if is_changed {
+            if self.agrees(life) {
+                self.agreeing.insert(life);
+            } else {
+                self.agreeing.remove(life);
+            }
+        }
+    }
+
+    fn send_all(&mut self, host: usize) {
+        let from = self.hosts[host].addr;
+        loop {
+            let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+            let Some(transmit) = guest.process.poll_transmit() else {
+                return;
+            };
+            let bytes = transmit.payload.len();
+            self.hosts[host].packets += 1;
+            self.hosts[host].bytes += bytes as u64;
+            self.trace.mark(self.now, Mark::Sent, host, &transmit.payload);
+            let Some(&to) = self.by_addr.get(&transmit.to) else {
+                self.note(Happening::Sent {
+                    host,
+                    bytes,
+                    fate: Fate::Lost,
+                });
+                continue;
+            };
+            let faults = &mut self.faults;
+            let hit = |fault: usize| faults[fault].hits += 1;
+            let fate = self.network.send(self.now, host, to, bytes, hit);
+            self.note(Happening::Sent { host, bytes, fate });
+            let mut arrive = |at| {
+                let payload = transmit.payload.clone();
+                let due = Due::Arrives {
+                    host: to,
+                    at: transmit.to,
+                    from,
+                    payload,
+                };
+                self.queue.put(at, due);
+            };
+            match fate {
+                Fate::Arrives(at) => arrive(at),
+                Fate::Twice(at, again) => {
+                    arrive(at);
+                    arrive(again);
+                }
+                Fate::Cut | Fate::Lost | Fate::TooLarge | Fate::Overflow => {}
+            }
+        }
+    }
+
+    /// Sets how long each datagram keeps the process on `host` busy.
+    pub(super) fn set_slow(&mut self, host: usize, per_datagram: Duration) {
+        if let Some(guest) = self.hosts[host].guest.as_mut() {
+            guest.per_datagram = per_datagram;
+        }
+    }
+}
