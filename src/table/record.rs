@@ -30,8 +30,13 @@ pub const LEAVING: &str = "";
 /// Only the owner writes it, and the higher `seq` wins, so there is no conflict to merge. An empty
 /// list of instances is how a deregistration spreads. `content` is what the owner wrote, byte for
 /// byte: it is relayed as it came, so that a field which this build does not know survives.
+///
+/// A clone is the same record: what spreads, waits or is served is not copied.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub struct Record(Arc<Written>);
+
+#[derive(Debug)]
+struct Written {
     owner: Owner,
     service: Arc<str>,
     seq: u64,
@@ -57,61 +62,67 @@ impl Record {
             .part(&seq.to_be_bytes())
             .part(&content)
             .finish();
-        Self {
+        Self(Arc::new(Written {
             owner,
             service,
             seq,
             content,
             instances,
             hash,
-        }
+        }))
     }
 
     /// Who wrote it.
-    pub const fn owner(&self) -> Owner {
-        self.owner
+    pub fn owner(&self) -> Owner {
+        self.0.owner
     }
 
     /// The service's name, or [`LEAVING`].
-    pub const fn service(&self) -> &Arc<str> {
-        &self.service
+    pub fn service(&self) -> &Arc<str> {
+        &self.0.service
     }
 
     /// The version: of two records of the same owner and service the higher one is the newer.
-    pub const fn seq(&self) -> u64 {
-        self.seq
+    pub fn seq(&self) -> u64 {
+        self.0.seq
     }
 
     /// The encoded instances, as the owner wrote them.
-    pub const fn content(&self) -> &Bytes {
-        &self.content
+    pub fn content(&self) -> &Bytes {
+        &self.0.content
     }
 
     /// The owner's instances of the service.
     pub fn instances(&self) -> &[Arc<ServiceInstance>] {
-        &self.instances
+        &self.0.instances
     }
 
     /// The strong hash over owner, service, seq and content.
-    pub const fn hash(&self) -> ItemHash {
-        self.hash
+    pub fn hash(&self) -> ItemHash {
+        self.0.hash
     }
 
     /// An empty list: the owner has deregistered what it had.
     pub fn is_tombstone(&self) -> bool {
-        self.instances.is_empty() && &*self.service != LEAVING
+        self.0.instances.is_empty() && &*self.0.service != LEAVING
     }
 
     /// Whether `self` replaces `other`, a record of the same owner and service. The higher `seq`
     /// wins. Two different contents under one `seq` cannot come from a sound owner; the higher
     /// hash wins then, so that all replicas agree until the owner has written again.
     pub fn supersedes(&self, other: &Self) -> bool {
-        (self.seq, self.hash.hash) > (other.seq, other.hash.hash)
+        (self.0.seq, self.0.hash.hash) > (other.0.seq, other.0.hash.hash)
     }
 
     /// What the record costs in memory, roughly: its text twice (encoded and parsed) and a bound on
     /// what the structures around it take.
     pub fn cost_bytes(&self) -> usize {
-        256 + self.service.len() + 2 * self.content.len() + 256 * self.instances.len()
+        let Written {
+            service,
+            content,
+            instances,
+            ..
+        } = &*self.0;
+        256 + service.len() + 2 * content.len() + 256 * instances.len()
     }
 }
