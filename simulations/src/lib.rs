@@ -18,6 +18,7 @@
 //! | [`world`] | virtual time, hosts, processes, the network, the faults; what happened |
 //! | [`checkers`] | what must hold, one file each |
 //! | [`process`], [`baseline`] | what runs on a host: the engine, or plain foca to compare with |
+//! | [`run`] | a world from its beginning to its end, watched by the checkers and measured |
 //! | [`outcome`] | a run's figures, violations and recording |
 //! | [`swarm`] | random scenarios from a seed |
 //! | [`report`] | a recording as one HTML page |
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod outcome;
 pub mod process;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod swarm;
 pub mod world;

@@ -46,6 +46,12 @@ impl Bits {
         self.len == 0
     }
 
+    /// How many are in `other` too.
+    pub fn common(&self, other: &Self) -> usize {
+        let pairs = self.words.iter().zip(&other.words);
+        pairs.map(|(one, other)| (one & other).count_ones() as usize).sum()
+    }
+
     /// All of them, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         let words = self.words.iter().enumerate();
@@ -75,6 +81,7 @@ mod tests {
         let mut bits: Bits = [3, 64, 200].into_iter().collect();
         assert!(!bits.insert(64) && bits.remove(3) && !bits.remove(3) && !bits.remove(1_000));
         assert_eq!(bits.iter().collect::<Vec<_>>(), [64, 200]);
+        assert_eq!(bits.common(&[64, 65].into_iter().collect()), 1);
         assert_eq!((bits.len(), bits.is_empty(), bits.contains(200)), (2, false, true));
     }
 }

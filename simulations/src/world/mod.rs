@@ -187,6 +187,11 @@ impl World {
         &self.scenario
     }
 
+    /// The seed from which everything is drawn.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The present time.
     pub const fn now(&self) -> Instant {
         self.now

@@ -1,0 +1,302 @@
+//! How long changes took to become known, deaths to be noticed, and faults to heal.
+//!
+//! A time is taken until the *last* of those that should know does. Whoever ends meanwhile is no longer
+//! waited for; a change that a later one overtakes is known to whoever knows the later one.
+
+use std::collections::BTreeMap;
+
+use tidings::gossip::Instant;
+
+use crate::{
+    outcome::{Spreading, Violation},
+    scenario::Span,
+    world::{End, FaultId, Happening, KeyId, LifeId, NameId, Told, World, bits::Bits},
+};
+
+/// As violations of what a scenario states bear it.
+pub(super) const NAME: &str = "expectations";
+pub(super) const DEMANDS: &str = "Changes, deaths and healing take no longer than the scenario states.";
+/// How many changes are recorded one by one.
+const SPREADS_MAX: usize = 400;
+
+/// A change on its way.
+#[derive(Debug)]
+struct Change {
+    version: usize,
+    at: Instant,
+    waiting: Bits,
+    /// Whether no fault has overlapped it.
+    is_undisturbed: bool,
+    /// Where its spread is recorded.
+    spread: Option<usize>,
+}
+
+/// A death that not all have noticed.
+#[derive(Debug)]
+struct Death {
+    at: Instant,
+    host: usize,
+    waiting: Bits,
+}
+
+/// What is measured in one run.
+#[derive(Debug)]
+pub(super) struct Measures {
+    changes: BTreeMap<KeyId, Vec<Change>>,
+    deaths: BTreeMap<NameId, Death>,
+    /// Since when all should come to agree again.
+    healing: Option<Instant>,
+    active_faults: usize,
+    convergence_ms: Vec<f64>,
+    detection_ms: Vec<f64>,
+    heal_ms: Vec<f64>,
+    unmet: Vec<Violation>,
+    spreads: Option<Vec<Spreading>>,
+    change_within: Option<Span>,
+    detect_within: Option<Span>,
+    heal_within: Option<Span>,
+    changes_in_all: usize,
+}
+
+impl Measures {
+    pub(super) fn new(world: &World, record: bool) -> Self {
+        let expect = &world.scenario().expect;
+        Self {
+            changes: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            healing: None,
+            active_faults: 0,
+            convergence_ms: Vec::new(),
+            detection_ms: Vec::new(),
+            heal_ms: Vec::new(),
+            unmet: Vec::new(),
+            spreads: record.then(Vec::new),
+            change_within: expect.change_within,
+            detect_within: expect.detect_within,
+            heal_within: expect.heal_within,
+            changes_in_all: 0,
+        }
+    }
+
+    pub(super) fn convergence_ms(&self) -> &[f64] {
+        &self.convergence_ms
+    }
+
+    pub(super) fn detection_ms(&self) -> &[f64] {
+        &self.detection_ms
+    }
+
+    pub(super) fn heal_ms(&self) -> &[f64] {
+        &self.heal_ms
+    }
+
+    /// How each change spread, and how many there were in all.
+    pub(super) fn take_spreads(&mut self) -> (Vec<Spreading>, usize) {
+        (self.spreads.take().unwrap_or_default(), self.changes_in_all)
+    }
+
+    pub(super) fn happened(&mut self, world: &World, happening: &Happening) {
+        match happening {
+            Happening::Written(key) => self.written(world, *key),
+            Happening::Event { life, told, .. } => {
+                for told in told {
+                    self.told(world, *life, *told);
+                }
+            }
+            Happening::Started(_) => self.healing = Some(world.now()),
+            Happening::Ended(life) => self.ended(world, *life),
+            Happening::FaultBegan(fault) => self.fault_began(*fault),
+            Happening::FaultEnded(_) => {
+                self.active_faults -= 1;
+                self.healing = Some(world.now());
+            }
+            Happening::Renamed(_) | Happening::Sent { .. } | Happening::Turned(_) => {}
+        }
+    }
+
+    /// Looks whether all agree again.
+    pub(super) fn look(&mut self, world: &World) {
+        if let Some(since) = self.healing
+            && world.all_agree()
+        {
+            self.healing = None;
+            let took = ms(since, world.now());
+            self.heal_ms.push(took);
+            let what = "until all agreed again after a fault had ended, or a process had started";
+            self.judge(world, self.heal_within, took, what, Vec::new());
+        }
+    }
+
+    fn fault_began(&mut self, _: FaultId) {
+        self.active_faults += 1;
+        self.healing = None;
+        for change in self.changes.values_mut().flatten() {
+            change.is_undisturbed = false;
+        }
+    }
+
+    fn written(&mut self, world: &World, key: KeyId) {
+        let truth = world.truth();
+        let writer = truth.keys()[key].life;
+        let version = truth.keys()[key].versions.len();
+        let is_taken_back = truth.keys()[key].versions[version - 1].content.is_none();
+        let lives = truth.lives().iter().enumerate();
+        let others = lives.filter(|(life, state)| state.is_alive() && *life != writer);
+        let waiting: Bits = others
+            .map(|(life, _)| life)
+            .filter(|life| !is_taken_back || world.mirror(*life).seen(key).is_some())
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        self.changes_in_all += 1;
+        let spread = self.begin_spread(world, key, waiting.len());
+        self.changes.entry(key).or_default().push(Change {
+            version,
+            at: world.now(),
+            waiting,
+            is_undisturbed: self.active_faults == 0,
+            spread,
+        });
+    }
+
+    fn begin_spread(&mut self, world: &World, key: KeyId, of: usize) -> Option<usize> {
+        let spreads = self.spreads.as_mut().filter(|spreads| spreads.len() < SPREADS_MAX)?;
+        let key = &world.truth().keys()[key];
+        let what = match key.versions.len() {
+            _ if key.versions.last().is_some_and(|version| version.content.is_none()) => "taken back",
+            1 => "registered",
+            _ => "updated",
+        };
+        spreads.push(Spreading {
+            label: format!("{} {} {what}", key.service, key.id),
+            at_s: World::seconds(world.now()),
+            node: world.truth().life(key.life).host,
+            of,
+            known_ms: Vec::new(),
+        });
+        Some(spreads.len() - 1)
+    }
+
+    fn told(&mut self, world: &World, life: LifeId, told: Told) {
+        match told {
+            Told::Seen(key, version) => self.known(world, life, key, version),
+            Told::TakenBack(key) | Told::Hidden(key) => {
+                let versions = &world.truth().keys()[key].versions;
+                let taken_back = versions.iter().rposition(|version| version.content.is_none());
+                if let Some(index) = taken_back {
+                    self.known(world, life, key, index + 1);
+                }
+            }
+            Told::Gone(name) => self.noticed(world, life, name),
+            Told::Member(_) => {}
+        }
+    }
+
+    /// `life` knows a key in this version, or that it was taken back in it.
+    fn known(&mut self, world: &World, life: LifeId, key: KeyId, version: usize) {
+        let Some(changes) = self.changes.get_mut(&key) else {
+            return;
+        };
+        let mut done = Vec::new();
+        for change in changes.iter_mut().filter(|change| change.version <= version) {
+            if !change.waiting.remove(life) {
+                continue;
+            }
+            let took = ms(change.at, world.now());
+            if let (Some(spreads), Some(spread)) = (&mut self.spreads, change.spread) {
+                spreads[spread].known_ms.push(took);
+            }
+            if change.waiting.is_empty() {
+                done.push((took, change.is_undisturbed));
+            }
+        }
+        changes.retain(|change| !change.waiting.is_empty());
+        if changes.is_empty() {
+            self.changes.remove(&key);
+        }
+        for (took, is_undisturbed) in done {
+            self.convergence_ms.push(took);
+            if is_undisturbed {
+                let what = format!("until node {} knew a change as the last one", host(world, life));
+                self.judge(world, self.change_within, took, &what, vec![host(world, life)]);
+            }
+        }
+    }
+
+    fn noticed(&mut self, world: &World, life: LifeId, name: NameId) {
+        let Some(death) = self.deaths.get_mut(&name) else {
+            return;
+        };
+        if death.waiting.remove(life) && death.waiting.is_empty() {
+            let (took, dead) = (ms(death.at, world.now()), death.host);
+            self.deaths.remove(&name);
+            self.detection_ms.push(took);
+            let last = host(world, life);
+            let what = format!("until node {last} had dropped node {dead} as the last one");
+            self.judge(world, self.detect_within, took, &what, vec![last, dead]);
+        }
+    }
+
+    fn ended(&mut self, world: &World, life: LifeId) {
+        let truth = world.truth();
+        self.changes.retain(|key, changes| {
+            for change in changes.iter_mut() {
+                change.waiting.remove(life);
+            }
+            changes.retain(|change| !change.waiting.is_empty());
+            let is_writers = truth.keys()[*key].life == life;
+            !changes.is_empty() && !is_writers
+        });
+        for death in self.deaths.values_mut() {
+            death.waiting.remove(life);
+        }
+        self.deaths.retain(|_, death| !death.waiting.is_empty());
+        let name = truth.life(life).name;
+        let lives = truth.lives().iter().enumerate();
+        let waiting: Bits = lives
+            .filter(|(other, state)| state.is_alive() && world.mirror(*other).members().contains(name))
+            .map(|(other, _)| other)
+            .collect();
+        if let Some((at, End::Crashed | End::Silent | End::Left)) = truth.life(life).ended
+            && !waiting.is_empty()
+        {
+            let host = truth.life(life).host;
+            self.deaths.insert(name, Death { at, host, waiting });
+        }
+    }
+
+    fn judge(&mut self, world: &World, within: Option<Span>, took: f64, what: &str, nodes: Vec<usize>) {
+        let Some(within) = within else {
+            return;
+        };
+        if took > within.duration().as_secs_f64() * 1_000.0 {
+            let last_events = nodes.iter().flat_map(|node| world.trace().last(*node)).collect();
+            self.unmet.push(Violation {
+                checker: NAME.to_owned(),
+                at_s: World::seconds(world.now()),
+                nodes,
+                what: format!("it took {took:.1} ms {what}; the scenario states {within}"),
+                last_events,
+            });
+        }
+    }
+
+    /// What took longer than the scenario states.
+    pub(super) fn unmet(&mut self, world: &World) -> Vec<Violation> {
+        let unnoticed: Vec<_> = self.deaths.values().map(|death| (death.at, death.host)).collect();
+        for (at, dead) in unnoticed {
+            let what = format!("and not all have dropped node {dead} yet");
+            self.judge(world, self.detect_within, ms(at, world.now()), &what, vec![dead]);
+        }
+        std::mem::take(&mut self.unmet)
+    }
+}
+
+fn host(world: &World, life: LifeId) -> usize {
+    world.truth().life(life).host
+}
+
+fn ms(since: Instant, now: Instant) -> f64 {
+    (now - since).as_secs_f64() * 1_000.0
+}
