@@ -120,6 +120,9 @@ impl Measures {
             && world.all_agree()
         {
             self.healing = None;
+            if world.truth().alive() < 2 {
+                return; // alone one agrees with oneself
+            }
             let took = ms(since, world.now());
             self.heal_ms.push(took);
             let what = "until all agreed again after a fault had ended, or a process had started";

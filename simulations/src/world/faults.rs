@@ -299,6 +299,7 @@ impl World {
         }
         self.faults[fault].ended = Some(self.now);
         self.network.end(self.now, fault);
+        self.note(Happening::FaultEnded(fault));
         for life in std::mem::take(&mut self.faults[fault].stopped) {
             self.release(life);
         }
@@ -307,7 +308,6 @@ impl World {
             self.set_slow(host, Duration::ZERO);
             self.impair(host);
         }
-        self.note(Happening::FaultEnded(fault));
     }
 
     pub(super) fn flap(&mut self, fault: FaultId, is_down: bool) {
@@ -396,7 +396,6 @@ impl World {
         {
             self.faults[fault].hits += 1;
         }
-        self.release(life);
         let FaultKind::Pause { run, .. } = self.scenario.fault[self.faults[fault].index].kind else {
             unreachable!("only these stop processes");
         };
@@ -407,6 +406,7 @@ impl World {
             }
             None => self.close(fault),
         }
+        self.release(life);
     }
 
     fn release(&mut self, life: LifeId) {

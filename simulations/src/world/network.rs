@@ -5,6 +5,8 @@
 
 mod channel;
 mod latency;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 

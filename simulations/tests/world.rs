@@ -1,0 +1,141 @@
+//! What a world does, seen through whole runs.
+
+use std::time::Duration;
+
+use simulations::{
+    run::{Options, Run, run},
+    scenario::Scenario,
+    world::{Happening, Life, World},
+};
+
+/// A scenario of `nodes` that begins settled and lasts ten seconds, with more of TOML in it.
+fn scenario(nodes: usize, more: &str) -> Scenario {
+    let text = format!(
+        "name = \"test\"\nabout = \"A test.\"\nnodes = {nodes}\nduration = \"10s\"\n{more}\n\
+         [expect]\nconverge_within = \"30s\"\nfalse_positives = -1\n"
+    );
+    Scenario::parse(&text, "test.toml").unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn ran(scenario: &Scenario, seed: u64) -> Run {
+    let run = run(scenario, seed, Options::default());
+    assert_eq!(run.outcome.violations, [], "{scenario:?}");
+    run
+}
+
+/// Runs a world for `seconds`, and gives it with all that happened.
+fn watched(scenario: &Scenario, seconds: u64) -> (World, Vec<Happening>) {
+    let mut world = World::new(scenario, 1);
+    let end = World::instant(Duration::from_secs(seconds));
+    let mut happened = world.take_happenings();
+    while world.step(end) {
+        happened.append(&mut world.take_happenings());
+    }
+    (world, happened)
+}
+
+const BUSY: &str = "[network]\nloss = 0.1\nduplicate = 0.05\nreorder = 0.1\n\
+    [[work]]\nkind = \"churn\"\nrate = 20.0\n\
+    [[fault]]\nat = \"2s\"\nfor = \"3s\"\nkind = \"partition\"\nbetween = [\"random 2\", \"others\"]\n\
+    [[fault]]\nat = \"6s\"\nkind = \"crash\"\nnodes = \"random 1\"\n";
+
+#[test]
+fn one_seed_is_one_course_and_another_seed_another() {
+    let scenario = scenario(6, BUSY);
+    let [one, again, other] = [1, 1, 2].map(|seed| ran(&scenario, seed).outcome);
+    assert_eq!(one, again);
+    assert_ne!(one.trace_hash, other.trace_hash);
+}
+
+#[test]
+fn watching_a_run_does_not_change_it() {
+    let scenario = scenario(6, BUSY);
+    let mut lines = 0;
+    let mut count = |_: &str| lines += 1;
+    let mut seen = Vec::new();
+    let mut progress = |progress| seen.push(progress);
+    let options = Options {
+        record: true,
+        trace: Some(&mut count),
+        progress: Some(&mut progress),
+    };
+    let watched = run(&scenario, 1, options);
+    assert_eq!(watched.outcome, ran(&scenario, 1).outcome);
+    let recording = watched.recording.expect("asked for");
+    assert_eq!((recording.believed.len(), recording.faults.len()), (6, 2));
+    assert!(lines > 100 && seen.len() >= 10);
+}
+
+#[test]
+fn a_stopped_process_says_nothing_and_finds_its_datagrams_when_it_goes_on() {
+    let fault = "[[fault]]\nat = \"1s\"\nkind = \"pause\"\nnodes = \"0\"\nstop = \"2s\"\n";
+    let (world, happened) = watched(&scenario(3, fault), 10);
+    let mut stopped = false;
+    for happening in &happened {
+        match happening {
+            Happening::FaultBegan(_) => stopped = true,
+            Happening::FaultEnded(_) => stopped = false,
+            Happening::Sent { host: 0, .. } => assert!(!stopped, "it was stopped"),
+            Happening::Event { event, .. } => panic!("two seconds are no death: {event}"),
+            _ => {}
+        }
+    }
+    assert!(world.faults()[0].hits > 0, "others went on to speak to it");
+    assert_eq!(world.receive_overflows(), 0);
+}
+
+#[test]
+fn a_process_that_comes_back_elsewhere_has_an_address_that_nobody_had() {
+    let fault = "[[fault]]\nat = \"1s\"\nkind = \"restart\"\nnodes = \"1\"\nafter = \"1s\"\naddress = \"new\"\n";
+    let (world, _) = watched(&scenario(3, fault), 10);
+    let lives = world.truth().lives().iter();
+    let addrs: Vec<_> = lives.map(|life| life.owner.addr).collect();
+    assert_eq!(addrs.len(), 4);
+    assert_eq!(world.hosts()[1].addr, addrs[3]);
+    assert!(!addrs[..3].contains(&addrs[3]));
+    assert!(world.all_agree());
+}
+
+#[test]
+fn another_process_on_a_dead_ones_address_offers_other_services() {
+    let fault = "[[fault]]\nat = \"1s\"\nkind = \"replace\"\nnodes = \"1\"\nafter = \"1s\"\n";
+    let (world, _) = watched(&scenario(3, fault), 10);
+    let [before, after] = [1, 3].map(|life| world.truth().life(life));
+    let services = |life: &Life| -> Vec<_> {
+        let held = life.holds.keys();
+        held.map(|(service, _)| service.clone()).collect()
+    };
+    assert_eq!(before.owner.addr, after.owner.addr);
+    assert_eq!(services(before), ["service-1"]);
+    assert_eq!(services(after), ["other-1"]);
+    assert!(world.all_agree());
+}
+
+#[test]
+fn when_the_duration_is_over_all_faults_end() {
+    let faults = "[[fault]]\nat = \"1s\"\nkind = \"partition\"\nbetween = [\"0\", \"others\"]\n\
+        [[fault]]\nat = \"2s\"\nkind = \"pause\"\nnodes = \"1\"\nstop = \"8s\"\n\
+        [[fault]]\nat = \"3s\"\nkind = \"restart\"\nnodes = \"2\"\nafter = \"6s\"\n";
+    let scenario = scenario(4, faults);
+    let mut world = World::new(&scenario, 1);
+    let half = World::instant(Duration::from_secs(5));
+    while world.step(half) {}
+    assert!(world.faults().iter().all(|fault| fault.ended.is_none()));
+    world.end_faults();
+    let now = Some(world.now());
+    assert!(world.faults().iter().all(|fault| fault.ended == now));
+    assert!(world.hosts().iter().all(|host| host.running().is_some()));
+    let later = World::instant(Duration::from_secs(25));
+    while world.step(later) {}
+    assert!(world.all_agree());
+}
+
+#[test]
+fn a_slow_process_takes_its_datagrams_one_after_the_other() {
+    let fault =
+        "[[fault]]\nat = \"0s\"\nkind = \"slow\"\nnodes = \"0\"\nper_datagram = \"700ms\"\n";
+    let (world, _) = watched(&scenario(4, fault), 8);
+    let guest = world.hosts()[0].guest.as_ref().expect("it runs");
+    assert!(guest.waiting_bytes() > 0, "more comes than it can take");
+    assert!(world.faults()[0].hits > 5);
+}
