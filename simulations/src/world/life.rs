@@ -128,7 +128,7 @@ impl World {
 }
 
 /// The engine's configuration in a scenario.
-pub(super) fn engine_config(scenario: &Scenario, addr: std::net::SocketAddr) -> Config {
+pub(crate) fn engine_config(scenario: &Scenario, addr: std::net::SocketAddr) -> Config {
     let Tuning {
         probe_period,
         probe_timeout,

@@ -43,6 +43,7 @@ use tidings::{
     table::Event,
 };
 
+pub(crate) use self::life::engine_config;
 pub use self::{
     faults::{FaultId, FaultRun},
     host::{Guest, Host},

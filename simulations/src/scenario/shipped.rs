@@ -1,0 +1,59 @@
+//! The scenarios that come with the crate.
+
+/// A scenario that comes with the crate: a file of `simulations/scenarios/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shipped {
+    /// Its name, as the command takes it.
+    pub name: &'static str,
+    /// The file's text.
+    pub text: &'static str,
+}
+
+/// The files, by name.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(Shipped {
+            name: $name,
+            text: include_str!(concat!("../../scenarios/", $name, ".toml")),
+        }),*]
+    };
+}
+
+/// All of them, by name.
+pub const fn shipped() -> &'static [Shipped] {
+    files![
+        "address-reuse",
+        "big-records",
+        "bootstrap",
+        "bootstrap-1000",
+        "burst-loss",
+        "clock-back-1h",
+        "crash",
+        "duplicate-instance-id",
+        "flapping-link",
+        "graceful-leave",
+        "idle-1000",
+        "idle-5000",
+        "isolated-node-returns",
+        "large",
+        "latecomer",
+        "lifeguard",
+        "loss-10",
+        "loss-30",
+        "minority-partition",
+        "one-way-partition",
+        "partition-heal",
+        "pause-30s",
+        "register-burst",
+        "reorder-duplicate",
+        "rolling-restart",
+        "rolling-restart-new-addresses",
+        "seeds-gone",
+        "silent-host-loss",
+        "slow-cpu",
+        "swim-baseline",
+        "two-node-partition",
+        "update-storm",
+        "wan-three-regions",
+    ]
+}
