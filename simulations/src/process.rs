@@ -49,6 +49,8 @@ pub trait Process {
     fn members(&self) -> Vec<PeerIdentity>;
     /// All records that it holds, visible or not, its own included.
     fn records(&self) -> Vec<Record>;
+    /// Those of them that are its own.
+    fn own_records(&self) -> Vec<Record>;
     /// What it holds and keeps waiting.
     fn gauges(&self) -> Gauges;
 }
@@ -159,6 +161,10 @@ impl Process for Engine {
 
     fn records(&self) -> Vec<Record> {
         Self::records(self).cloned().collect()
+    }
+
+    fn own_records(&self) -> Vec<Record> {
+        Self::own_records(self).cloned().collect()
     }
 
     fn gauges(&self) -> Gauges {

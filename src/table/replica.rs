@@ -421,6 +421,12 @@ impl Replica {
         holdings.flat_map(|holding| holding.records.values())
     }
 
+    /// The records of one owner, visible or not, by service.
+    pub fn records_of(&self, owner: Owner) -> impl Iterator<Item = &Record> {
+        let holding = self.owners.get(&owner).into_iter();
+        holding.flat_map(|holding| holding.records.values())
+    }
+
     /// What the records of owners that have not been members yet cost, in bytes.
     pub const fn waiting_bytes(&self) -> usize {
         self.waiting_bytes

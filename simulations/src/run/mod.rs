@@ -167,7 +167,7 @@ impl Watch<'_> {
     }
 
     fn outcome(&self, world: &World, converged: bool, violations: Vec<Violation>) -> Outcome {
-        let seconds = seconds_alive(world);
+        let seconds = world.seconds_alive();
         let rate = |what: fn(&crate::world::Host) -> u64| -> Vec<f64> {
             let hosts = world.hosts().iter().zip(&seconds);
             let alive = hosts.filter(|(_, seconds)| **seconds > 0.0);
@@ -193,16 +193,6 @@ impl Watch<'_> {
             trace_hash: world.trace().hash(),
         }
     }
-}
-
-/// For each host: for how long it had a process, in seconds.
-fn seconds_alive(world: &World) -> Vec<f64> {
-    let mut seconds = vec![0.0; world.hosts().len()];
-    for life in world.truth().lives() {
-        let end = life.ended.map_or(world.now(), |(at, _)| at);
-        seconds[life.host] += (end - life.started).as_secs_f64();
-    }
-    seconds
 }
 
 #[allow(clippy::cast_precision_loss)] // packets and bytes of a run are far below 2^52

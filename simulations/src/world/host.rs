@@ -31,6 +31,8 @@ pub struct Host {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Datagrams that reached a process on it.
+    pub received: u64,
     /// How often a process started on it.
     pub starts: u64,
     /// Since when nothing at all answers there: its last process ended with the host.
@@ -69,6 +71,7 @@ impl Host {
             guest: None,
             packets: 0,
             bytes: 0,
+            received: 0,
             starts: 0,
             is_silent: false,
             due_back: None,
@@ -101,6 +104,11 @@ impl Guest {
     /// Whether a fault holds it stopped.
     pub const fn is_stopped(&self) -> bool {
         self.stops > 0
+    }
+
+    /// Whether a fault makes it slow.
+    pub const fn is_slow(&self) -> bool {
+        !self.per_datagram.is_zero()
     }
 
     /// How many bytes wait for it.

@@ -139,7 +139,12 @@ pub struct World {
     is_settled: bool,
     /// Whether the scenario's duration is over: nothing new begins.
     is_over: bool,
+    /// Instances made: the version of each is its number.
     written: u64,
+    /// Writes, takings back included.
+    writes: u64,
+    /// What each part of the workload has written or taken back.
+    work_done: Vec<u64>,
     receive_overflows: u64,
 }
 
@@ -168,6 +173,8 @@ impl World {
             is_settled: false,
             is_over: false,
             written: 0,
+            writes: 0,
+            work_done: vec![0; scenario.work.len()],
             receive_overflows: 0,
         };
         for _ in 0..scenario.nodes {
@@ -252,6 +259,21 @@ impl World {
     /// Datagrams that found a full receive buffer.
     pub const fn receive_overflows(&self) -> u64 {
         self.receive_overflows
+    }
+
+    /// How often each part of the scenario's workload wrote something.
+    pub fn work_done(&self) -> &[u64] {
+        &self.work_done
+    }
+
+    /// For each host: for how long it had a process, in seconds.
+    pub fn seconds_alive(&self) -> Vec<f64> {
+        let mut seconds = vec![0.0; self.hosts.len()];
+        for life in self.truth.lives() {
+            let end = life.ended.map_or(self.now, |(at, _)| at);
+            seconds[life.host] += (end - life.started).as_secs_f64();
+        }
+        seconds
     }
 
     /// Whether each living process was told exactly what is so.

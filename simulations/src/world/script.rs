@@ -56,9 +56,9 @@ impl World {
             Step::Flap { fault, down } => self.flap(fault, down),
             Step::End { fault, host, how } => self.end_by_fault(fault, host, how),
             Step::Stop { fault, life } => self.stop(fault, life),
-            Step::BeginWork(work) => self.begin_work(work),
-            Step::Work { work, host } => self.do_work(work, host),
-            Step::Tick { work, until } => self.tick(work, until),
+            Step::BeginWork(work) => self.counted(work, |world| world.begin_work(work)),
+            Step::Work { work, host } => self.counted(work, |world| world.do_work(work, host)),
+            Step::Tick { work, until } => self.counted(work, |world| world.tick(work, until)),
         }
     }
 

@@ -15,6 +15,7 @@ impl World {
         let Some(guest) = place.guest.as_mut() else {
             return;
         };
+        place.received += 1;
         self.trace.mark(self.now, Mark::Arrives, host, &payload);
         if !guest.take_in(from, payload) {
             self.receive_overflows += 1;
@@ -47,7 +48,7 @@ impl World {
             let until = guest.busy_until;
             return self.wake_at(host, until);
         }
-        let is_slow = !guest.per_datagram.is_zero();
+        let is_slow = guest.is_slow();
         while let Some((from, payload)) = guest.next_datagram() {
             guest.process.handle_datagram(now, from, &payload);
             if is_slow {

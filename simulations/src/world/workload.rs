@@ -49,6 +49,13 @@ impl World {
         }
     }
 
+    /// Does something of a part of the workload, and counts what it wrote.
+    pub(super) fn counted(&mut self, work: usize, act: impl FnOnce(&mut Self)) {
+        let before = self.writes;
+        act(self);
+        self.work_done[work] += self.writes - before;
+    }
+
     pub(super) fn do_work(&mut self, work: usize, host: usize) {
         let WorkKind::Register {
             count,
@@ -184,6 +191,7 @@ impl World {
     }
 
     fn wrote(&mut self, host: usize, key: usize) {
+        self.writes += 1;
         self.note(Happening::Written(key));
         if self.is_settled {
             self.expect_anew();

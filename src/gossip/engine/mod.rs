@@ -392,6 +392,11 @@ impl Engine {
         self.replica.records()
     }
 
+    /// Those of them that this node has written, by service.
+    pub fn own_records(&self) -> impl Iterator<Item = &Record> {
+        self.replica.records_of(self.me.owner())
+    }
+
     /// The sum over the table and the membership, this node included.
     pub fn fingerprint(&self) -> u64 {
         let records = self.replica.fingerprint().total();
