@@ -41,6 +41,10 @@ pub trait Checker {
     fn name(&self) -> &'static str;
     /// What it demands, in a sentence.
     fn demands(&self) -> &'static str;
+    /// A world begins; what a settled start has brought is there already.
+    fn begin(&mut self, world: &World) {
+        let _ = world;
+    }
     /// Something happened; `world` is as it is after the whole step in which it did.
     fn happened(&mut self, world: &World, happening: &Happening, findings: &mut Findings) {
         let _ = (world, happening, findings);

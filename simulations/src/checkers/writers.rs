@@ -45,6 +45,11 @@ impl Checker for SingleWriter {
         "No node ever holds a record that its owner did not write, and the number of a record never goes back."
     }
 
+    fn begin(&mut self, world: &World) {
+        let guests = world.hosts().iter().filter_map(|host| host.guest.as_ref());
+        guests.for_each(|guest| self.learn(&*guest.process));
+    }
+
     fn happened(&mut self, world: &World, happening: &Happening, findings: &mut Findings) {
         match happening {
             Happening::Event { life, .. } => *self.events.entry(*life).or_default() += 1,

@@ -120,8 +120,8 @@ impl Measures {
             && world.all_agree()
         {
             self.healing = None;
-            if world.truth().alive() < 2 {
-                return; // alone one agrees with oneself
+            if since == world.now() {
+                return; // there was nothing to heal
             }
             let took = ms(since, world.now());
             self.heal_ms.push(took);

@@ -74,6 +74,9 @@ pub fn run(scenario: &Scenario, seed: u64, options: Options<'_>) -> Run {
         progress,
         end_s: World::seconds(latest),
     };
+    for checker in &mut watch.checkers {
+        checker.begin(&world);
+    }
     watch.look(&mut world);
     watch.go_on(&mut world, end, |_| false);
     world.end_faults();
