@@ -155,6 +155,10 @@ pub struct Expect {
     /// counts. Default 0; `-1` for any number.
     #[serde(default)]
     pub false_positives: i64,
+    /// Whether single faults, conditions and pieces of work may hit nothing, as they may in a random world;
+    /// something must all the same. Default: each must hit something.
+    #[serde(default)]
+    pub may_miss: bool,
     /// Datagrams sent by a node in a second, as a mean over all nodes and the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets_per_node_s: Option<f64>,

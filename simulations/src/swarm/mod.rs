@@ -4,7 +4,7 @@
 //! the other and overlap, while services register, change and go. Then it is healed and must come to agree: safety
 //! first, then liveness. False positives are counted and not judged, for a lossy network gives rise to some.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
@@ -27,13 +27,15 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
     let mut rng = StdRng::seed_from_u64(!seed);
     let nodes = nodes.unwrap_or_else(|| rng.random_range(3..=12));
     let length = Duration::from_secs(60 * u64::from(minutes));
+    // Somebody who is no seed: seeds come back, or whoever starts later could find nobody.
+    let seeds = rng.random_range(1..=3.min(nodes - 1));
     let is_bootstrap = rng.random_bool(0.5);
     let scenario = Scenario {
         name: format!("swarm-{seed}"),
         about: "A random world.".to_owned(),
         subject: Subject::Tidings,
         nodes,
-        seeds: rng.random_range(1..=nodes.min(3)),
+        seeds,
         start: if is_bootstrap { Start::Bootstrap } else { Start::Converged },
         start_within: if is_bootstrap { ms(&mut rng, 0, 5_000) } else { Span::ZERO },
         duration: length.into(),
@@ -45,7 +47,7 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
             bytes: rng.random_range(0..=500),
         },
         work: work(&mut rng, length),
-        fault: faults(&mut rng, length),
+        fault: faults(&mut rng, length, seeds..nodes),
         expect: Expect {
             converge_within: CONVERGE_WITHIN,
             hold: Span::from_secs(10),
@@ -53,6 +55,7 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
             detect_within: None,
             heal_within: None,
             false_positives: -1,
+            may_miss: true,
             packets_per_node_s: None,
             bytes_per_node_s: None,
         },
@@ -155,7 +158,7 @@ fn at(rng: &mut StdRng, end: Duration) -> Span {
     Span::from_millis(rng.random_range(0..end))
 }
 
-fn faults(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
+fn faults(rng: &mut StdRng, length: Duration, mortal: Range<usize>) -> Vec<Fault> {
     let troubled = length.mul_f64(TROUBLED);
     let mut faults = Vec::new();
     let mut begins = Duration::ZERO;
@@ -167,7 +170,7 @@ fn faults(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
         let begins_at = Duration::from_millis(u64::try_from(begins.as_millis()).expect("some hours"));
         // It ends while the world is still watched, and long before the end where it can.
         let left = u64::try_from((length - begins_at).as_millis()).expect("some hours");
-        let kind = fault(rng, left.min(60_000));
+        let kind = fault(rng, left.min(60_000), &mortal);
         faults.push(Fault {
             at: begins_at.into(),
             kind,
@@ -175,8 +178,8 @@ fn faults(rng: &mut StdRng, length: Duration) -> Vec<Fault> {
     }
 }
 
-/// Any fault that is over `longest` milliseconds later.
-fn fault(rng: &mut StdRng, longest: u64) -> FaultKind {
+/// Any fault that is over `longest` milliseconds later. Only those that are `mortal` end for good.
+fn fault(rng: &mut StdRng, longest: u64, mortal: &Range<usize>) -> FaultKind {
     let lasts = Some(ms(rng, 500.min(longest), longest));
     match rng.random_range(0..12) {
         0 | 1 => FaultKind::Partition {
@@ -193,7 +196,7 @@ fn fault(rng: &mut StdRng, longest: u64) -> FaultKind {
         },
         3 => degrade(rng, lasts),
         4 => FaultKind::Crash {
-            nodes: one(),
+            nodes: one_of(rng, mortal),
             silent: rng.random_bool(0.5),
             each: Span::ZERO,
         },
@@ -220,7 +223,7 @@ fn fault(rng: &mut StdRng, longest: u64) -> FaultKind {
             lasts,
         },
         _ if rng.random_bool(0.5) => FaultKind::Leave {
-            nodes: one(),
+            nodes: one_of(rng, mortal),
             each: Span::ZERO,
         },
         _ => FaultKind::Clock {
@@ -286,6 +289,11 @@ fn direction(rng: &mut StdRng) -> Direction {
 
 const fn one() -> NodeSet {
     NodeSet::Random(Share::Count(1))
+}
+
+fn one_of(rng: &mut StdRng, nodes: &Range<usize>) -> NodeSet {
+    let node = rng.random_range(nodes.clone());
+    NodeSet::Listed(std::iter::once(node..node + 1).collect())
 }
 
 fn few(rng: &mut StdRng) -> NodeSet {
