@@ -10,12 +10,7 @@
 mod records;
 
 use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    net::SocketAddr,
-    num::NonZeroU32,
-    rc::Rc,
-    time::Duration,
+    cell::RefCell, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, rc::Rc, time::Duration,
 };
 
 use bytes::Bytes;
@@ -144,7 +139,8 @@ impl Baseline {
         self.outbox.extend(sent);
         for (timer, after) in scheduled {
             self.next_timer += 1;
-            self.timers.insert((now.instant + after, self.next_timer), timer);
+            self.timers
+                .insert((now.instant + after, self.next_timer), timer);
         }
         for notification in notified {
             let mut records = self.records.borrow_mut();
@@ -251,13 +247,20 @@ impl Process for Baseline {
                 })
             })
             .collect();
-        let _ = self.foca.apply_many(updates.into_iter(), false, &mut self.effects);
+        let _ = self
+            .foca
+            .apply_many(updates.into_iter(), false, &mut self.effects);
         self.settle(now);
         self.seeds_due = None;
         for record in records {
             if record.owner() != self.me.owner() {
                 let mut known = self.records.borrow_mut();
-                known.take(record.owner(), record.service(), record.seq(), record.instances().to_vec());
+                known.take(
+                    record.owner(),
+                    record.service(),
+                    record.seq(),
+                    record.instances().to_vec(),
+                );
             }
         }
     }
@@ -292,7 +295,9 @@ impl Process for Baseline {
 
     fn handle_seeds(&mut self, now: Now, seeds: Vec<SocketAddr>) {
         for addr in seeds {
-            let _ = self.foca.announce(Name { addr, boot: 0 }, &mut self.effects);
+            let _ = self
+                .foca
+                .announce(Name { addr, boot: 0 }, &mut self.effects);
         }
         self.settle(now);
     }

@@ -56,7 +56,11 @@ impl foca::BroadcastHandler<Name> for Spread {
     type Key = Key;
     type Error = postcard::Error;
 
-    fn receive_item(&mut self, data: &[u8], sender: Option<&Name>) -> Result<Option<Key>, postcard::Error> {
+    fn receive_item(
+        &mut self,
+        data: &[u8],
+        sender: Option<&Name>,
+    ) -> Result<Option<Key>, postcard::Error> {
         let wire: Wire = postcard::from_bytes(data)?;
         let key = Key {
             owner: wire.owner,
@@ -72,7 +76,9 @@ impl foca::BroadcastHandler<Name> for Spread {
             return Ok(None);
         }
         let instances = wire.instances.into_iter();
-        let instances: Option<Vec<_>> = instances.map(|instance| instance.build(&wire.service)).collect();
+        let instances: Option<Vec<_>> = instances
+            .map(|instance| instance.build(&wire.service))
+            .collect();
         let Some(instances) = instances else {
             return Ok(None);
         };
@@ -88,13 +94,21 @@ impl WireInstance {
         Self {
             id: instance.id().to_owned(),
             version: instance.version().to_owned(),
-            endpoints: instance.endpoints().iter().map(ToString::to_string).collect(),
-            metadata: metadata.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            endpoints: instance
+                .endpoints()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            metadata: metadata
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
         }
     }
 
     fn build(self, service: &str) -> Option<Arc<ServiceInstance>> {
-        let mut builder = ServiceInstance::builder(service).id(self.id).version(self.version);
+        let mut builder = ServiceInstance::builder(service)
+            .id(self.id)
+            .version(self.version);
         for endpoint in self.endpoints {
             builder = builder.endpoint(endpoint);
         }
@@ -137,7 +151,13 @@ impl Records {
         let records = self.records.iter();
         records
             .map(|((owner, service), (version, instances))| {
-                Record::new(*owner, service.clone(), *version, Bytes::new(), instances.clone())
+                Record::new(
+                    *owner,
+                    service.clone(),
+                    *version,
+                    Bytes::new(),
+                    instances.clone(),
+                )
             })
             .collect()
     }
@@ -174,7 +194,8 @@ impl Records {
         for instance in before {
             if !after.iter().any(|kept| kept.id() == instance.id()) {
                 let instance = instance.clone();
-                self.events.push_back(Event::Deregistered { owner, instance });
+                self.events
+                    .push_back(Event::Deregistered { owner, instance });
             }
         }
         for instance in after {
@@ -233,7 +254,10 @@ impl Records {
         self.live.remove(&before);
         self.live.insert(own);
         for (service, instances) in self.of(before) {
-            let (version, _) = self.records.remove(&(before, service.clone())).expect("just listed");
+            let (version, _) = self
+                .records
+                .remove(&(before, service.clone()))
+                .expect("just listed");
             self.tell(before, &service, &instances, &[]);
             self.take(own, &service, version, instances);
         }
@@ -281,16 +305,24 @@ impl Records {
             },
             service: service.to_owned(),
             version,
-            instances: instances.iter().map(|instance| WireInstance::of(instance)).collect(),
+            instances: instances
+                .iter()
+                .map(|instance| WireInstance::of(instance))
+                .collect(),
         };
         postcard::to_stdvec(&wire).expect("plain data")
     }
 
     pub(super) fn publish(&mut self, directory: &Directory) {
         for service in std::mem::take(&mut self.dirty) {
-            let shown = self.records.iter().filter(|((owner, of), _)| *of == service && self.live.contains(owner));
+            let shown = self
+                .records
+                .iter()
+                .filter(|((owner, of), _)| *of == service && self.live.contains(owner));
             let mut shown: Vec<_> = shown
-                .flat_map(|((owner, _), (_, instances))| instances.iter().map(|instance| (*owner, instance.clone())))
+                .flat_map(|((owner, _), (_, instances))| {
+                    instances.iter().map(|instance| (*owner, instance.clone()))
+                })
                 .collect();
             shown.sort_by(|one, other| (one.1.id(), one.0).cmp(&(other.1.id(), other.0)));
             let shown: Vec<_> = shown.into_iter().map(|(_, instance)| instance).collect();

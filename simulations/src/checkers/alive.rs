@@ -71,8 +71,14 @@ impl Checker for NothingLiveIsLost {
                 let versions = &truth.keys()[key].versions;
                 let lives_on = truth.keys()[key].owner == truth.life(truth.keys()[key].life).owner;
                 if lives_on && versions.iter().all(|version| version.content.is_some()) {
-                    let nodes = vec![truth.life(*life).host, truth.life(truth.keys()[key].life).host];
-                    let what = format!("node {} saw {instance} taken back, which its owner never did", nodes[0]);
+                    let nodes = vec![
+                        truth.life(*life).host,
+                        truth.life(truth.keys()[key].life).host,
+                    ];
+                    let what = format!(
+                        "node {} saw {instance} taken back, which its owner never did",
+                        nodes[0]
+                    );
                     findings.add(world, self.name(), nodes, what);
                 }
             }
@@ -81,7 +87,10 @@ impl Checker for NothingLiveIsLost {
     }
 
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
-        if self.allowed.is_some_and(|allowed| findings.false_positives > allowed) {
+        if self
+            .allowed
+            .is_some_and(|allowed| findings.false_positives > allowed)
+        {
             let allowed = self.allowed.unwrap_or_default();
             let count = findings.false_positives;
             let what = format!(
@@ -111,7 +120,8 @@ impl NothingLiveIsLost {
         findings.false_positives += 1;
         let at = World::seconds(world.now());
         if self.wrong.len() < 1_000 {
-            self.wrong.push(format!("node {to} by node {from} at {at:.3} s"));
+            self.wrong
+                .push(format!("node {to} by node {from} at {at:.3} s"));
         }
     }
 
@@ -123,7 +133,10 @@ impl NothingLiveIsLost {
         let truth = world.truth();
         if truth.life(life).leaving.is_none() {
             let nodes = vec![truth.life(observer).host, truth.life(life).host];
-            let what = format!("node {} was told that node {} has left, which it has not", nodes[0], nodes[1]);
+            let what = format!(
+                "node {} was told that node {} has left, which it has not",
+                nodes[0], nodes[1]
+            );
             findings.add(world, self.name(), nodes, what);
         }
     }
@@ -131,11 +144,16 @@ impl NothingLiveIsLost {
     fn is_excused(&self, world: &World, from: usize, life: LifeId) -> bool {
         let truth = world.truth();
         let since = before(world.now(), self.grace);
-        let is_stopped = world.guest(life).is_none_or(|guest| guest.is_stopped() || guest.is_slow());
+        let is_stopped = world
+            .guest(life)
+            .is_none_or(|guest| guest.is_stopped() || guest.is_slow());
         let was_impaired = truth.life(life).impaired.is_some_and(|at| at >= since);
         let has_just_started = truth.life(life).started >= world.now();
         let to = truth.life(life).host;
-        is_stopped || was_impaired || has_just_started || world.network().was_cut_since(from, to, since)
+        is_stopped
+            || was_impaired
+            || has_just_started
+            || world.network().was_cut_since(from, to, since)
     }
 }
 

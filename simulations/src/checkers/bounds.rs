@@ -78,7 +78,9 @@ impl Checker for Bounds {
             let (sent, received) = (host.packets - sent, host.received - received);
             let most = packets_max(&self.config, received);
             if sent > most {
-                let what = format!("node {node} sent {sent} datagrams in a second, where {most} are the most");
+                let what = format!(
+                    "node {node} sent {sent} datagrams in a second, where {most} are the most"
+                );
                 findings.add(world, self.name(), vec![node], what);
             }
             self.before[node] = (host.packets, host.received);
@@ -95,7 +97,11 @@ impl Checker for Bounds {
             total / seconds.iter().sum::<f64>().max(f64::MIN_POSITIVE)
         };
         for (what, most, is) in [
-            ("datagrams", expect.packets_per_node_s, mean(|host| host.packets)),
+            (
+                "datagrams",
+                expect.packets_per_node_s,
+                mean(|host| host.packets),
+            ),
             ("bytes", expect.bytes_per_node_s, mean(|host| host.bytes)),
         ] {
             if let Some(most) = most
@@ -133,8 +139,16 @@ impl Bounds {
             ("known members", known_members, self.config.max_members),
             ("pieces of news", news, 2 * records + 64),
             ("bytes of records", record_bytes, limits.table_bytes),
-            ("bytes of waiting records", waiting_bytes, limits.waiting_bytes),
-            ("absent owners", absent_owners, limits.absent_owners + known_members),
+            (
+                "bytes of waiting records",
+                waiting_bytes,
+                limits.waiting_bytes,
+            ),
+            (
+                "absent owners",
+                absent_owners,
+                limits.absent_owners + known_members,
+            ),
         ] {
             if is > most {
                 let host = world.truth().life(life).host;
@@ -149,7 +163,12 @@ impl Bounds {
 /// pages, what they let out at once included, an answer to each datagram (a request is answered by pages, from the
 /// budget, or by one datagram), and what is paced by timers.
 fn packets_max(config: &Config, received: u64) -> u64 {
-    let budgets = [config.news_rate, config.news_burst, config.page_rate, config.page_burst];
+    let budgets = [
+        config.news_rate,
+        config.news_burst,
+        config.page_rate,
+        config.page_burst,
+    ];
     let budgets: u64 = budgets.into_iter().map(u64::from).sum();
     budgets + 4 * received + OTHER_PACKETS
 }

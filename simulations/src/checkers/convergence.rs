@@ -59,15 +59,23 @@ fn expected(world: &World) -> Table {
     for life in truth.lives().iter().filter(|life| life.is_alive()) {
         for ((service, id), key) in &life.holds {
             let version = truth.keys()[*key].versions.last().expect("never empty");
-            let content = version.content.clone().expect("what is held is not taken back");
-            held.entry(service).or_default().push((id, life.owner, content));
+            let content = version
+                .content
+                .clone()
+                .expect("what is held is not taken back");
+            held.entry(service)
+                .or_default()
+                .push((id, life.owner, content));
         }
     }
     held.into_iter()
         .map(|(service, mut instances)| {
             // By id, then by owner: that is the order in which readers get them.
             instances.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
-            let instances = instances.into_iter().map(|(_, _, content)| content).collect();
+            let instances = instances
+                .into_iter()
+                .map(|(_, _, content)| content)
+                .collect();
             (service.to_owned(), instances)
         })
         .collect()
@@ -79,18 +87,28 @@ fn differences(guest: &Guest, expected: &Table) -> Vec<String> {
     for (service, instances) in expected {
         let seen = directory.get(service);
         if !seen.iter().eq(instances.iter()) {
-            wrong.push(format!("{} of {} of {service}", seen.len(), instances.len()));
+            wrong.push(format!(
+                "{} of {} of {service}",
+                seen.len(),
+                instances.len()
+            ));
         }
     }
     let known = directory.services();
-    let extra = known.iter().filter(|service| !expected.contains_key(*service));
+    let extra = known
+        .iter()
+        .filter(|service| !expected.contains_key(*service));
     wrong.extend(extra.map(|service| format!("{service}, which nobody has registered")));
     wrong
 }
 
 fn strangers(guest: &Guest, living: &[Owner]) -> Vec<String> {
     let own = guest.process.identity().owner();
-    let mut expected: Vec<_> = living.iter().copied().filter(|owner| *owner != own).collect();
+    let mut expected: Vec<_> = living
+        .iter()
+        .copied()
+        .filter(|owner| *owner != own)
+        .collect();
     expected.sort_unstable();
     let members = guest.process.members();
     let known: Vec<_> = members
@@ -101,7 +119,9 @@ fn strangers(guest: &Guest, living: &[Owner]) -> Vec<String> {
         })
         .collect();
     let missing = expected.iter().filter(|owner| !known.contains(owner));
-    let extra = known.iter().filter(|owner| expected.binary_search(owner).is_err());
+    let extra = known
+        .iter()
+        .filter(|owner| expected.binary_search(owner).is_err());
     missing
         .map(|owner| format!("{owner} is missing"))
         .chain(extra.map(|owner| format!("{owner} is there and does not live")))

@@ -50,7 +50,10 @@ impl Checker for NothingDeadStays {
                 })
                 .collect();
             if !dead.is_empty() {
-                let what = format!("node {node} still shows what nobody has any more: {}", some(&dead));
+                let what = format!(
+                    "node {node} still shows what nobody has any more: {}",
+                    some(&dead)
+                );
                 findings.add(world, self.name(), vec![node], what);
             }
         }

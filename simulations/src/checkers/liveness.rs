@@ -53,7 +53,10 @@ impl Checker for Liveness {
         }
         let disagreeing = world.disagreeing();
         if !disagreeing.is_empty() {
-            let nodes: Vec<_> = disagreeing.iter().map(|life| world.truth().life(*life).host).collect();
+            let nodes: Vec<_> = disagreeing
+                .iter()
+                .map(|life| world.truth().life(*life).host)
+                .collect();
             let what = format!(
                 "{} of {} processes were not told all that is so within {}",
                 nodes.len(),

@@ -26,7 +26,10 @@ impl Checker for FaultsHappened {
             return;
         }
         for fault in world.faults().iter().filter(|fault| fault.hits == 0) {
-            let what = format!("vacuous: fault[{}] ({}) hit nothing", fault.index, fault.label);
+            let what = format!(
+                "vacuous: fault[{}] ({}) hit nothing",
+                fault.index, fault.label
+            );
             findings.add(world, self.name(), fault.nodes.clone(), what);
         }
         let began: Vec<_> = world.faults().iter().map(|fault| fault.index).collect();
@@ -35,7 +38,12 @@ impl Checker for FaultsHappened {
             let what = format!("vacuous: fault[{index}] never began");
             findings.add(world, self.name(), Vec::new(), what);
         }
-        for (index, _) in world.work_done().iter().enumerate().filter(|(_, done)| **done == 0) {
+        for (index, _) in world
+            .work_done()
+            .iter()
+            .enumerate()
+            .filter(|(_, done)| **done == 0)
+        {
             let what = format!("vacuous: work[{index}] did nothing");
             findings.add(world, self.name(), Vec::new(), what);
         }
@@ -45,7 +53,11 @@ impl Checker for FaultsHappened {
             ("loss", loses, counts.lost),
             ("duplicate", conditions.duplicate > 0.0, counts.duplicated),
             ("reorder", conditions.reorder > 0.0, counts.reordered),
-            ("bandwidth", conditions.bandwidth.is_some(), counts.queued + counts.overflowed),
+            (
+                "bandwidth",
+                conditions.bandwidth.is_some(),
+                counts.queued + counts.overflowed,
+            ),
         ] {
             if is_set && hits == 0 {
                 let what = format!("vacuous: the network's {condition} hit nothing");

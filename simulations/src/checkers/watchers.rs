@@ -95,13 +95,21 @@ impl Checker for Watchers {
                 }
             }
             if let Some(what) = replay_differs(world, guest.life) {
-                findings.add(world, self.name(), vec![node], format!("node {node}: {what}"));
+                findings.add(
+                    world,
+                    self.name(),
+                    vec![node],
+                    format!("node {node}: {what}"),
+                );
             }
         }
     }
 
     fn looked_at(&self) -> String {
-        format!("{} lists that watchers saw, {} events", self.lists, self.events)
+        format!(
+            "{} lists that watchers saw, {} events",
+            self.lists, self.events
+        )
     }
 }
 
@@ -129,7 +137,10 @@ impl Watchers {
                 self.lists += 1;
                 if watch.last.as_ref() == Some(&list) {
                     let host = world.truth().life(life).host;
-                    let what = format!("node {host}'s watcher of {} saw one list twice", watch.service);
+                    let what = format!(
+                        "node {host}'s watcher of {} saw one list twice",
+                        watch.service
+                    );
                     findings.add(world, "watchers", vec![host], what);
                 }
                 watch.last = Some(list);
@@ -171,6 +182,8 @@ fn replay_differs(world: &World, life: LifeId) -> Option<String> {
     services.iter().map(listed).find_map(|(service, count)| {
         let given = replayed.get(service.as_str()).copied().unwrap_or(0);
         let differs = given != count;
-        differs.then(|| format!("the table has {count} instances of {service}, and the events give {given}"))
+        differs.then(|| {
+            format!("the table has {count} instances of {service}, and the events give {given}")
+        })
     })
 }

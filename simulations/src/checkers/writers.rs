@@ -127,7 +127,12 @@ impl SingleWriter {
                 let (owner, service) = &name;
                 format!("node {host} holds {service:?} of {owner} with seq {seq}, {why}")
             };
-            if self.written.get(&name).and_then(|numbers| numbers.get(&seq)) != Some(&record.hash().hash) {
+            if self
+                .written
+                .get(&name)
+                .and_then(|numbers| numbers.get(&seq))
+                != Some(&record.hash().hash)
+            {
                 let what = what("which its owner did not write");
                 findings.add(world, self.name(), vec![host], what);
             }

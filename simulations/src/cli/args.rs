@@ -111,7 +111,8 @@ impl FromStr for Seeds {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| {
-            let refused = |_| format!("{text:?} is no seed; write a number, or a range such as 1..1000");
+            let refused =
+                |_| format!("{text:?} is no seed; write a number, or a range such as 1..1000");
             text.trim().parse().map_err(refused)
         };
         let (first, last) = match text.split_once("..") {

@@ -23,8 +23,12 @@ const FIGURES: &[Figure] = &[
     ("heal_ms max", |outcome| outcome.heal_ms.max),
     ("false_positives", |outcome| outcome.false_positives as f64),
     ("packets_per_node_s", |outcome| outcome.packets_per_node_s),
-    ("bytes_per_node_s mean", |outcome| outcome.bytes_per_node_s.mean),
-    ("bytes_per_node_s max", |outcome| outcome.bytes_per_node_s.max),
+    ("bytes_per_node_s mean", |outcome| {
+        outcome.bytes_per_node_s.mean
+    }),
+    ("bytes_per_node_s max", |outcome| {
+        outcome.bytes_per_node_s.max
+    }),
     ("max_rss_mib", |outcome| outcome.max_rss_mib),
 ];
 
@@ -35,19 +39,36 @@ pub(super) fn compare(a: &Path, b: &Path) -> Verdict {
     let converged = |outcome: &Outcome| if outcome.converged { "yes" } else { "no" }.to_owned();
     let mut rows = vec![
         row(["".into(), name(&one), name(&other), "B / A".into()]),
-        row(["converged".into(), converged(&one), converged(&other), String::new()]),
+        row([
+            "converged".into(),
+            converged(&one),
+            converged(&other),
+            String::new(),
+        ]),
     ];
     for (name, figure) in FIGURES {
         let (a, b) = (figure(&one), figure(&other));
-        let ratio = if a == 0.0 { String::new() } else { format!("{:.2}", b / a) };
+        let ratio = if a == 0.0 {
+            String::new()
+        } else {
+            format!("{:.2}", b / a)
+        };
         rows.push(row([(*name).to_owned(), number(a), number(b), ratio]));
     }
     let is_same_run = one.trace_hash == other.trace_hash;
     let same = if is_same_run { "equal" } else { "differ" };
-    rows.push(row(["trace_hash".into(), one.trace_hash.clone(), other.trace_hash.clone(), same.into()]));
+    rows.push(row([
+        "trace_hash".into(),
+        one.trace_hash.clone(),
+        other.trace_hash.clone(),
+        same.into(),
+    ]));
     print(&render::table(&rows))?;
     if one.scenario != other.scenario {
-        eprintln!("warning: these are different scenarios, {} and {}", one.scenario, other.scenario);
+        eprintln!(
+            "warning: these are different scenarios, {} and {}",
+            one.scenario, other.scenario
+        );
     }
     Ok(true)
 }

@@ -7,7 +7,11 @@ use crate::outcome::{Outcome, Quantiles, Violation};
 /// A run's outcome, in some lines.
 pub(super) fn outcome(outcome: &Outcome) -> String {
     let mut text = String::new();
-    let verdict = if outcome.violations.is_empty() { "holds" } else { "VIOLATED" };
+    let verdict = if outcome.violations.is_empty() {
+        "holds"
+    } else {
+        "VIOLATED"
+    };
     let Outcome {
         scenario,
         seed,
@@ -17,16 +21,48 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         ..
     } = outcome;
     line(&mut text, &format!("{scenario}: {verdict}"));
-    line(&mut text, &format!("  seed {seed}, {nodes} nodes, {virtual_s:.1} virtual seconds in {wall_s:.2} s, {:.0} MiB", outcome.max_rss_mib));
-    let converged = if outcome.converged { "all agree" } else { "not all agree" };
+    line(
+        &mut text,
+        &format!(
+            "  seed {seed}, {nodes} nodes, {virtual_s:.1} virtual seconds in {wall_s:.2} s, {:.0} MiB",
+            outcome.max_rss_mib
+        ),
+    );
+    let converged = if outcome.converged {
+        "all agree"
+    } else {
+        "not all agree"
+    };
     line(&mut text, &format!("  in the end           {converged}"));
-    quantiles(&mut text, "a change is known", "changes", outcome.convergence_ms);
-    quantiles(&mut text, "a death is noticed", "deaths", outcome.detection_ms);
+    quantiles(
+        &mut text,
+        "a change is known",
+        "changes",
+        outcome.convergence_ms,
+    );
+    quantiles(
+        &mut text,
+        "a death is noticed",
+        "deaths",
+        outcome.detection_ms,
+    );
     quantiles(&mut text, "a fault is healed", "times", outcome.heal_ms);
-    line(&mut text, &format!("  false positives      {}", outcome.false_positives));
+    line(
+        &mut text,
+        &format!("  false positives      {}", outcome.false_positives),
+    );
     let bytes = outcome.bytes_per_node_s;
-    line(&mut text, &format!("  per node and second  {:.1} packets, {:.0} bytes (p99 {:.0}, max {:.0})", outcome.packets_per_node_s, bytes.mean, bytes.p99, bytes.max));
-    line(&mut text, &format!("  trace                {}", outcome.trace_hash));
+    line(
+        &mut text,
+        &format!(
+            "  per node and second  {:.1} packets, {:.0} bytes (p99 {:.0}, max {:.0})",
+            outcome.packets_per_node_s, bytes.mean, bytes.p99, bytes.max
+        ),
+    );
+    line(
+        &mut text,
+        &format!("  trace                {}", outcome.trace_hash),
+    );
     text
 }
 
@@ -41,7 +77,10 @@ fn quantiles(text: &mut String, what: &str, samples: &str, quantiles: Quantiles)
         return;
     }
     let [p50, p99, max] = [p50, p99, max].map(milliseconds);
-    line(text, &format!("  {what:<20} p50 {p50}, p99 {p99}, max {max} ({count} {samples})"));
+    line(
+        text,
+        &format!("  {what:<20} p50 {p50}, p99 {p99}, max {max} ({count} {samples})"),
+    );
 }
 
 /// A time, to three digits.
@@ -66,8 +105,15 @@ pub(super) fn violations(seed: u64, violations: &[Violation]) -> String {
             last_events,
         } = violation;
         let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
-        let nodes = if nodes.is_empty() { "none in particular".to_owned() } else { nodes.join(", ") };
-        line(&mut text, &format!("violation of {checker}, seed {seed}, at {at_s:.3} s, nodes {nodes}:"));
+        let nodes = if nodes.is_empty() {
+            "none in particular".to_owned()
+        } else {
+            nodes.join(", ")
+        };
+        line(
+            &mut text,
+            &format!("violation of {checker}, seed {seed}, at {at_s:.3} s, nodes {nodes}:"),
+        );
         line(&mut text, &format!("  {what}"));
         for event in last_events {
             line(&mut text, &format!("  | {event}"));

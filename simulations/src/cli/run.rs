@@ -28,7 +28,12 @@ pub(super) fn list() -> Verdict {
     let mut rows = Vec::new();
     for file in shipped() {
         let scenario = read(file.text, file.name)?;
-        rows.push((scenario.name, scenario.nodes, scenario.duration, scenario.about));
+        rows.push((
+            scenario.name,
+            scenario.nodes,
+            scenario.duration,
+            scenario.about,
+        ));
     }
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     let lines: String = rows
@@ -53,7 +58,8 @@ pub(super) fn run(call: &Call) -> Verdict {
     let mut report = call.report.as_deref().map(create).transpose()?;
     let bar = progress::bar(scenario.duration.duration().as_secs(), "virtual s");
     let mut tell = |progress: Progress| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole seconds of a run
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // whole seconds of a run
         bar.set_position(progress.at_s.max(0.0) as u64);
     };
     let options = Options {
@@ -89,7 +95,10 @@ pub(super) fn timed(scenario: &Scenario, seed: u64, options: Options<'_>) -> Run
 /// A scenario by its name, or from a file.
 fn find(name: &str) -> Result<Scenario, Failure> {
     let path = Path::new(name);
-    let is_file = name.contains('/') || path.extension().is_some_and(|extension| extension == "toml");
+    let is_file = name.contains('/')
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "toml");
     if is_file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::Bad(format!("cannot read {name}: {error}")))?;
@@ -128,7 +137,9 @@ pub(super) fn create(path: &Path) -> Result<(PathBuf, File), Failure> {
 pub(super) fn write_report(path: &Path, file: &mut File, run: &Run) -> Result<(), Failure> {
     let recording = run.recording.as_ref().expect("it was asked for");
     let page = report::page(&run.outcome, recording);
-    let written = file.write_all(page.as_bytes()).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(page.as_bytes())
+        .and_then(|()| file.sync_all());
     written.map_err(|error| Failure::Bad(format!("cannot write {}: {error}", path.display())))
 }
 
@@ -137,5 +148,6 @@ fn max_rss_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
-    kib.and_then(|kib| kib.trim().parse::<f64>().ok()).map_or(0.0, |kib| kib / 1_024.0)
+    kib.and_then(|kib| kib.trim().parse::<f64>().ok())
+        .map_or(0.0, |kib| kib / 1_024.0)
 }

@@ -93,19 +93,33 @@ pub(super) fn swarm(seeds: Seeds, world: WorldArgs, json: bool) -> Verdict {
     let violated = outcomes.iter().find(|(of, _)| *of == seed);
     let (_, outcome) = violated.expect("its seed comes from there");
     eprint!("{}", render::violations(seed, &outcome.violations));
-    let nodes = world.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
+    let nodes = world
+        .nodes
+        .map(|nodes| format!(" --nodes {nodes}"))
+        .unwrap_or_default();
     let minutes = world.minutes;
-    eprintln!("see it: cargo run --release -p simulations -- replay --seed {seed}{nodes} --minutes {minutes}");
+    eprintln!(
+        "see it: cargo run --release -p simulations -- replay --seed {seed}{nodes} --minutes {minutes}"
+    );
     Ok(false)
 }
 
 fn summary(seeds: Seeds, outcomes: &[(u64, Outcome)], wall_s: f64) -> Summary {
     let each = |of: fn(&Outcome) -> Quantiles| {
         let quantiles = outcomes.iter().map(|(_, outcome)| of(outcome));
-        Quantiles::of(quantiles.filter(|of| of.samples > 0).map(|of| of.max).collect())
+        Quantiles::of(
+            quantiles
+                .filter(|of| of.samples > 0)
+                .map(|of| of.max)
+                .collect(),
+        )
     };
-    let violated = outcomes.iter().find(|(_, outcome)| !outcome.violations.is_empty());
-    let slowest = outcomes.iter().max_by(|(_, one), (_, other)| one.heal_ms.max.total_cmp(&other.heal_ms.max));
+    let violated = outcomes
+        .iter()
+        .find(|(_, outcome)| !outcome.violations.is_empty());
+    let slowest = outcomes
+        .iter()
+        .max_by(|(_, one), (_, other)| one.heal_ms.max.total_cmp(&other.heal_ms.max));
     Summary {
         first_seed: seeds.first,
         last_seed: seeds.last,
@@ -116,7 +130,10 @@ fn summary(seeds: Seeds, outcomes: &[(u64, Outcome)], wall_s: f64) -> Summary {
         convergence_ms: each(|outcome| outcome.convergence_ms),
         detection_ms: each(|outcome| outcome.detection_ms),
         heal_ms: each(|outcome| outcome.heal_ms),
-        false_positives: outcomes.iter().map(|(_, outcome)| outcome.false_positives).sum(),
+        false_positives: outcomes
+            .iter()
+            .map(|(_, outcome)| outcome.false_positives)
+            .sum(),
         slowest_heal_seed: slowest.map_or(0, |(seed, _)| *seed),
     }
 }
@@ -154,7 +171,11 @@ fn text(summary: &Summary) -> String {
 pub(super) fn replay(seed: u64, world: WorldArgs, report: Option<&Path>) -> Verdict {
     let scenario = scenario(seed, world.nodes.map(usize::from), world.minutes);
     let mut report = report.map(create).transpose()?;
-    let comment: String = scenario.to_toml().lines().map(|line| format!("# {line}\n")).collect();
+    let comment: String = scenario
+        .to_toml()
+        .lines()
+        .map(|line| format!("# {line}\n"))
+        .collect();
     print(&comment)?;
     let mut failed = None;
     let mut tell = |line: &str| {

@@ -15,7 +15,8 @@ use crate::{
 
 /// As violations of what a scenario states bear it.
 pub(super) const NAME: &str = "expectations";
-pub(super) const DEMANDS: &str = "Changes, deaths and healing take no longer than the scenario states.";
+pub(super) const DEMANDS: &str =
+    "Changes, deaths and healing take no longer than the scenario states.";
 /// How many changes are recorded one by one.
 const SPREADS_MAX: usize = 400;
 
@@ -164,10 +165,19 @@ impl Measures {
     }
 
     fn begin_spread(&mut self, world: &World, key: KeyId, of: usize) -> Option<usize> {
-        let spreads = self.spreads.as_mut().filter(|spreads| spreads.len() < SPREADS_MAX)?;
+        let spreads = self
+            .spreads
+            .as_mut()
+            .filter(|spreads| spreads.len() < SPREADS_MAX)?;
         let key = &world.truth().keys()[key];
         let what = match key.versions.len() {
-            _ if key.versions.last().is_some_and(|version| version.content.is_none()) => "taken back",
+            _ if key
+                .versions
+                .last()
+                .is_some_and(|version| version.content.is_none()) =>
+            {
+                "taken back"
+            }
             1 => "registered",
             _ => "updated",
         };
@@ -186,7 +196,9 @@ impl Measures {
             Told::Seen(key, version) => self.known(world, life, key, version),
             Told::TakenBack(key) | Told::Hidden(key) => {
                 let versions = &world.truth().keys()[key].versions;
-                let taken_back = versions.iter().rposition(|version| version.content.is_none());
+                let taken_back = versions
+                    .iter()
+                    .rposition(|version| version.content.is_none());
                 if let Some(index) = taken_back {
                     self.known(world, life, key, index + 1);
                 }
@@ -202,7 +214,10 @@ impl Measures {
             return;
         };
         let mut done = Vec::new();
-        for change in changes.iter_mut().filter(|change| change.version <= version) {
+        for change in changes
+            .iter_mut()
+            .filter(|change| change.version <= version)
+        {
             if !change.waiting.remove(life) {
                 continue;
             }
@@ -221,8 +236,17 @@ impl Measures {
         for (took, is_undisturbed) in done {
             self.convergence_ms.push(took);
             if is_undisturbed {
-                let what = format!("until node {} knew a change as the last one", host(world, life));
-                self.judge(world, self.change_within, took, &what, vec![host(world, life)]);
+                let what = format!(
+                    "until node {} knew a change as the last one",
+                    host(world, life)
+                );
+                self.judge(
+                    world,
+                    self.change_within,
+                    took,
+                    &what,
+                    vec![host(world, life)],
+                );
             }
         }
     }
@@ -258,7 +282,9 @@ impl Measures {
         let name = truth.life(life).name;
         let lives = truth.lives().iter().enumerate();
         let waiting: Bits = lives
-            .filter(|(other, state)| state.is_alive() && world.mirror(*other).members().contains(name))
+            .filter(|(other, state)| {
+                state.is_alive() && world.mirror(*other).members().contains(name)
+            })
             .map(|(other, _)| other)
             .collect();
         if let Some((at, End::Crashed | End::Silent | End::Left)) = truth.life(life).ended
@@ -269,12 +295,22 @@ impl Measures {
         }
     }
 
-    fn judge(&mut self, world: &World, within: Option<Span>, took: f64, what: &str, nodes: Vec<usize>) {
+    fn judge(
+        &mut self,
+        world: &World,
+        within: Option<Span>,
+        took: f64,
+        what: &str,
+        nodes: Vec<usize>,
+    ) {
         let Some(within) = within else {
             return;
         };
         if took > within.duration().as_secs_f64() * 1_000.0 {
-            let last_events = nodes.iter().flat_map(|node| world.trace().last(*node)).collect();
+            let last_events = nodes
+                .iter()
+                .flat_map(|node| world.trace().last(*node))
+                .collect();
             self.unmet.push(Violation {
                 checker: NAME.to_owned(),
                 at_s: World::seconds(world.now()),
@@ -287,10 +323,20 @@ impl Measures {
 
     /// What took longer than the scenario states.
     pub(super) fn unmet(&mut self, world: &World) -> Vec<Violation> {
-        let unnoticed: Vec<_> = self.deaths.values().map(|death| (death.at, death.host)).collect();
+        let unnoticed: Vec<_> = self
+            .deaths
+            .values()
+            .map(|death| (death.at, death.host))
+            .collect();
         for (at, dead) in unnoticed {
             let what = format!("and not all have dropped node {dead} yet");
-            self.judge(world, self.detect_within, ms(at, world.now()), &what, vec![dead]);
+            self.judge(
+                world,
+                self.detect_within,
+                ms(at, world.now()),
+                &what,
+                vec![dead],
+            );
         }
         std::mem::take(&mut self.unmet)
     }

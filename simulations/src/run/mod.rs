@@ -174,7 +174,9 @@ impl Watch<'_> {
         let rate = |what: fn(&crate::world::Host) -> u64| -> Vec<f64> {
             let hosts = world.hosts().iter().zip(&seconds);
             let alive = hosts.filter(|(_, seconds)| **seconds > 0.0);
-            alive.map(|(host, seconds)| count(what(host)) / seconds).collect()
+            alive
+                .map(|(host, seconds)| count(what(host)) / seconds)
+                .collect()
         };
         let total: u64 = world.hosts().iter().map(|host| host.packets).sum();
         let all_seconds: f64 = seconds.iter().sum();
@@ -203,9 +205,14 @@ const fn count(count: u64) -> f64 {
     count as f64
 }
 
-fn verdicts(checkers: &[Box<dyn Checker>], violations: &[Violation]) -> Vec<crate::outcome::Verdict> {
+fn verdicts(
+    checkers: &[Box<dyn Checker>],
+    violations: &[Violation],
+) -> Vec<crate::outcome::Verdict> {
     let verdict = |name: &str, demands: &str, looked_at: String| {
-        let of_it = violations.iter().filter(|violation| violation.checker == name);
+        let of_it = violations
+            .iter()
+            .filter(|violation| violation.checker == name);
         crate::outcome::Verdict {
             checker: name.to_owned(),
             demands: demands.to_owned(),

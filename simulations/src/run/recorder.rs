@@ -61,7 +61,13 @@ impl Recorder {
         self.next = self.next + self.column;
         self.grow(world.hosts().len());
         let truth = world.truth();
-        let lives = || truth.lives().iter().enumerate().filter(|(_, life)| life.is_alive());
+        let lives = || {
+            truth
+                .lives()
+                .iter()
+                .enumerate()
+                .filter(|(_, life)| life.is_alive())
+        };
         let living: Bits = lives().map(|(_, life)| life.name).collect();
         let mut holders = vec![0_usize; truth.lives().len()];
         let mut holds = vec![0_usize; truth.lives().len()];
@@ -78,7 +84,8 @@ impl Recorder {
             let share = |counts: &[usize]| life.map(|life| percent(counts[life], others));
             self.recording.believed[index].push(share(&holders));
             self.recording.believes[index].push(share(&holds));
-            let (packets, bytes) = std::mem::replace(&mut self.sent[index], (host.packets, host.bytes));
+            let (packets, bytes) =
+                std::mem::replace(&mut self.sent[index], (host.packets, host.bytes));
             let packets = u32::try_from(host.packets - packets).unwrap_or(u32::MAX);
             self.recording.packets[index].push(packets);
             self.recording.bytes[index].push(host.bytes - bytes);

@@ -39,7 +39,9 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         humantime::parse_duration(text).map(Self).map_err(|_| {
-            format!("{text:?} is no length of time; write one such as \"250ms\", \"30s\" or \"1m 30s\"")
+            format!(
+                "{text:?} is no length of time; write one such as \"250ms\", \"30s\" or \"1m 30s\""
+            )
         })
     }
 }
@@ -108,7 +110,8 @@ impl FromStr for Offset {
             None => (1, text),
         };
         let length: Span = length.trim().parse()?;
-        let ms = i64::try_from(length.0.as_millis()).map_err(|_| format!("{text:?} is too long"))?;
+        let ms =
+            i64::try_from(length.0.as_millis()).map_err(|_| format!("{text:?} is too long"))?;
         Ok(Self { ms: sign * ms })
     }
 }

@@ -63,7 +63,9 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("{text:?} is no number of nodes; write one such as \"3\", \"1/2\" or \"10%\"");
+        let refused = || {
+            format!("{text:?} is no number of nodes; write one such as \"3\", \"1/2\" or \"10%\"")
+        };
         let number = |text: &str| text.trim().parse::<u32>().map_err(|_| refused());
         let (numerator, denominator) = if let Some(percent) = text.strip_suffix('%') {
             (number(percent)?, 100)
@@ -73,7 +75,9 @@ impl FromStr for Share {
             return Ok(Self::Count(number(text)? as usize));
         };
         if denominator == 0 || numerator > denominator {
-            return Err(format!("{text:?} is no part of the nodes; write one from 0 to 1"));
+            return Err(format!(
+                "{text:?} is no part of the nodes; write one from 0 to 1"
+            ));
         }
         Ok(Self::Part {
             numerator,

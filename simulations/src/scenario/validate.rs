@@ -54,7 +54,8 @@ impl Scenario {
         check_network(&self.network)?;
         check_services(&self.services)?;
         for (index, work) in self.work.iter().enumerate() {
-            work::check(self, work).map_err(|(field, problem)| (format!("work[{index}].{field}"), problem))?;
+            work::check(self, work)
+                .map_err(|(field, problem)| (format!("work[{index}].{field}"), problem))?;
         }
         for (index, fault) in self.fault.iter().enumerate() {
             faults::check(self, fault)
@@ -120,7 +121,12 @@ impl Scenario {
             ("expect.bytes_per_node_s", expect.bytes_per_node_s),
         ] {
             let value = value.unwrap_or(0.0);
-            require(value.is_finite() && value >= 0.0, field, value, "a number from 0")?;
+            require(
+                value.is_finite() && value >= 0.0,
+                field,
+                value,
+                "a number from 0",
+            )?;
         }
         Ok(())
     }
@@ -154,7 +160,12 @@ fn check_network(network: &Conditions) -> Check {
     require(longest <= limit, "network.latency", longest, "at most 10 s")?;
     for (index, region) in network.regions.iter().enumerate() {
         let field = format!("network.regions[{index}].distance");
-        require(region.distance <= limit, &field, region.distance, "at most 10 s")?;
+        require(
+            region.distance <= limit,
+            &field,
+            region.distance,
+            "at most 10 s",
+        )?;
     }
     Ok(())
 }
@@ -169,7 +180,10 @@ fn require(holds: bool, field: &str, value: impl Display, mend: &str) -> Check {
     if holds {
         return Ok(());
     }
-    Err((field.to_owned(), format!("is {value}, and has to be {mend}")))
+    Err((
+        field.to_owned(),
+        format!("is {value}, and has to be {mend}"),
+    ))
 }
 
 fn in_range(field: &str, value: usize, least: usize, most: usize) -> Check {
@@ -178,13 +192,23 @@ fn in_range(field: &str, value: usize, least: usize, most: usize) -> Check {
 }
 
 fn share(field: &str, value: f64) -> Check {
-    require((0.0..=1.0).contains(&value), field, value, "a share from 0 to 1")
+    require(
+        (0.0..=1.0).contains(&value),
+        field,
+        value,
+        "a share from 0 to 1",
+    )
 }
 
 fn burst_loss(field: &str, bursts: BurstLoss) -> Check {
     for (part, span) in [("every", bursts.every), ("lasts", bursts.lasts)] {
         let least = Span::from_millis(1);
-        require(span >= least, &format!("{field}.{part}"), span, "at least 1 ms")?;
+        require(
+            span >= least,
+            &format!("{field}.{part}"),
+            span,
+            "at least 1 ms",
+        )?;
     }
     Ok(())
 }

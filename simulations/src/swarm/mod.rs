@@ -36,8 +36,16 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
         subject: Subject::Tidings,
         nodes,
         seeds,
-        start: if is_bootstrap { Start::Bootstrap } else { Start::Converged },
-        start_within: if is_bootstrap { ms(&mut rng, 0, 5_000) } else { Span::ZERO },
+        start: if is_bootstrap {
+            Start::Bootstrap
+        } else {
+            Start::Converged
+        },
+        start_within: if is_bootstrap {
+            ms(&mut rng, 0, 5_000)
+        } else {
+            Span::ZERO
+        },
         duration: length.into(),
         engine: Tuning::default(),
         network: conditions(&mut rng),
@@ -60,7 +68,9 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
             bytes_per_node_s: None,
         },
     };
-    scenario.validated("the swarm").expect("a world of the swarm is sound")
+    scenario
+        .validated("the swarm")
+        .expect("a world of the swarm is sound")
 }
 
 fn ms(rng: &mut StdRng, least: u64, most: u64) -> Span {
@@ -106,7 +116,9 @@ fn conditions(rng: &mut StdRng) -> Conditions {
         burst_loss: rng.random_bool(0.15).then_some(bursts),
         duplicate,
         reorder,
-        bandwidth: rng.random_bool(0.1).then(|| rng.random_range(200_000..2_000_000)),
+        bandwidth: rng
+            .random_bool(0.1)
+            .then(|| rng.random_range(200_000..2_000_000)),
         ..Conditions::default()
     }
 }
@@ -167,7 +179,8 @@ fn faults(rng: &mut StdRng, length: Duration, mortal: Range<usize>) -> Vec<Fault
         if begins >= troubled {
             return faults;
         }
-        let begins_at = Duration::from_millis(u64::try_from(begins.as_millis()).expect("some hours"));
+        let begins_at =
+            Duration::from_millis(u64::try_from(begins.as_millis()).expect("some hours"));
         // It ends while the world is still watched, and long before the end where it can.
         let left = u64::try_from((length - begins_at).as_millis()).expect("some hours");
         let kind = fault(rng, left.min(60_000), &mortal);
@@ -204,7 +217,9 @@ fn fault(rng: &mut StdRng, longest: u64, mortal: &Range<usize>) -> FaultKind {
             nodes: few(rng),
             graceful: rng.random_bool(0.4),
             after: ms(rng, 0, longest.min(20_000)),
-            address: *[Address::Same, Address::Same, Address::New].choose(rng).expect("some"),
+            address: *[Address::Same, Address::Same, Address::New]
+                .choose(rng)
+                .expect("some"),
             clock: clock(rng, 0.3),
             each: Span::ZERO,
         },
@@ -276,15 +291,28 @@ fn pause(rng: &mut StdRng, longest: u64, lasts: Option<Span>) -> FaultKind {
 
 fn between(rng: &mut StdRng) -> [NodeSet; 2] {
     match rng.random_range(0..4) {
-        0 => [NodeSet::First(Share::Part { numerator: 1, denominator: 2 }), NodeSet::Others],
+        0 => [
+            NodeSet::First(Share::Part {
+                numerator: 1,
+                denominator: 2,
+            }),
+            NodeSet::Others,
+        ],
         1 => [NodeSet::Seeds, NodeSet::Others],
-        2 => [NodeSet::First(Share::Count(1)), NodeSet::Last(Share::Count(1))],
+        2 => [
+            NodeSet::First(Share::Count(1)),
+            NodeSet::Last(Share::Count(1)),
+        ],
         _ => [one(), NodeSet::Others],
     }
 }
 
 fn direction(rng: &mut StdRng) -> Direction {
-    if rng.random_bool(0.3) { Direction::Forth } else { Direction::Both }
+    if rng.random_bool(0.3) {
+        Direction::Forth
+    } else {
+        Direction::Both
+    }
 }
 
 const fn one() -> NodeSet {

@@ -49,7 +49,9 @@ impl Bits {
     /// How many are in `other` too.
     pub fn common(&self, other: &Self) -> usize {
         let pairs = self.words.iter().zip(&other.words);
-        pairs.map(|(one, other)| (one & other).count_ones() as usize).sum()
+        pairs
+            .map(|(one, other)| (one & other).count_ones() as usize)
+            .sum()
     }
 
     /// All of them, ascending.
@@ -82,6 +84,9 @@ mod tests {
         assert!(!bits.insert(64) && bits.remove(3) && !bits.remove(3) && !bits.remove(1_000));
         assert_eq!(bits.iter().collect::<Vec<_>>(), [64, 200]);
         assert_eq!(bits.common(&[64, 65].into_iter().collect()), 1);
-        assert_eq!((bits.len(), bits.is_empty(), bits.contains(200)), (2, false, true));
+        assert_eq!(
+            (bits.len(), bits.is_empty(), bits.contains(200)),
+            (2, false, true)
+        );
     }
 }

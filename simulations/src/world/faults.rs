@@ -121,7 +121,11 @@ impl World {
         let nodes: Bits = first.iter().chain(second.iter()).collect();
         self.faults[fault].nodes = if nodes.len() == self.hosts.len() {
             // Both sides are everybody: the smaller one says which cut it is.
-            let smaller = if first.len() <= second.len() { &first } else { &second };
+            let smaller = if first.len() <= second.len() {
+                &first
+            } else {
+                &second
+            };
             smaller.iter().collect()
         } else {
             nodes.iter().collect()
@@ -137,7 +141,11 @@ impl World {
 
     fn begin_node_fault(&mut self, fault: FaultId, kind: FaultKind) {
         match kind {
-            FaultKind::Crash { nodes, silent, each } => {
+            FaultKind::Crash {
+                nodes,
+                silent,
+                each,
+            } => {
                 let how = if silent { End::Silent } else { End::Crashed };
                 self.end_each(fault, &nodes, each, how, None);
             }
@@ -183,7 +191,8 @@ impl World {
                 let nodes = self.select(&nodes);
                 for host in nodes.iter() {
                     self.hosts[host].clock_ms += by.ms;
-                    self.trace.done(self.now, host, format!("has its clock set by {by}"));
+                    self.trace
+                        .done(self.now, host, format!("has its clock set by {by}"));
                 }
                 self.faults[fault].hits = nodes.len() as u64;
                 self.faults[fault].nodes = nodes.iter().collect();
@@ -315,7 +324,8 @@ impl World {
             return;
         }
         self.network.set_down(fault, is_down);
-        let FaultKind::Flap { down, up, .. } = &self.scenario.fault[self.faults[fault].index].kind else {
+        let FaultKind::Flap { down, up, .. } = &self.scenario.fault[self.faults[fault].index].kind
+        else {
             unreachable!("only these flap");
         };
         let lasts = if is_down { down } else { up };
@@ -326,12 +336,22 @@ impl World {
         self.put_step(self.now + lasts.duration(), next);
     }
 
-    fn begin_slow(&mut self, fault: FaultId, nodes: &NodeSet, per_datagram: Span, lasts: Option<Span>) {
+    fn begin_slow(
+        &mut self,
+        fault: FaultId,
+        nodes: &NodeSet,
+        per_datagram: Span,
+        lasts: Option<Span>,
+    ) {
         let nodes = self.select(nodes);
         for host in nodes.iter() {
             self.set_slow(host, per_datagram.duration());
             self.impair(host);
-            self.trace.done(self.now, host, format!("takes {per_datagram} for each datagram"));
+            self.trace.done(
+                self.now,
+                host,
+                format!("takes {per_datagram} for each datagram"),
+            );
         }
         self.faults[fault].nodes = nodes.iter().collect();
         self.faults[fault].slowed = nodes;
@@ -340,7 +360,10 @@ impl World {
 
     /// A slow process has had a turn.
     pub(super) fn hit_slow(&mut self, host: usize) {
-        let slowing = self.faults.iter_mut().filter(|fault| fault.slowed.contains(host));
+        let slowing = self
+            .faults
+            .iter_mut()
+            .filter(|fault| fault.slowed.contains(host));
         slowing.for_each(|fault| fault.hits += 1);
     }
 
@@ -354,7 +377,10 @@ impl World {
         let nodes = self.select_running(nodes);
         self.faults[fault].open = run.is_none().then_some(nodes.len());
         for host in &nodes {
-            let guest = self.hosts[*host].guest.as_ref().expect("selected because it runs");
+            let guest = self.hosts[*host]
+                .guest
+                .as_ref()
+                .expect("selected because it runs");
             let life = guest.life;
             // Who stops again and again does not do so in step with others.
             let first = run.map_or(Duration::ZERO, |run| self.draw(run));
@@ -368,7 +394,8 @@ impl World {
 
     pub(super) fn stop(&mut self, fault: FaultId, life: LifeId) {
         let host = self.truth.life(life).host;
-        let FaultKind::Pause { stop, .. } = self.scenario.fault[self.faults[fault].index].kind else {
+        let FaultKind::Pause { stop, .. } = self.scenario.fault[self.faults[fault].index].kind
+        else {
             unreachable!("only these stop processes");
         };
         let lasts = self.draw(stop);
@@ -396,7 +423,8 @@ impl World {
         {
             self.faults[fault].hits += 1;
         }
-        let FaultKind::Pause { run, .. } = self.scenario.fault[self.faults[fault].index].kind else {
+        let FaultKind::Pause { run, .. } = self.scenario.fault[self.faults[fault].index].kind
+        else {
             unreachable!("only these stop processes");
         };
         match run {

@@ -111,7 +111,8 @@ impl World {
         let life = guest.life;
         guest.process.leave(now);
         self.truth.begin_leave(now.instant, life);
-        self.trace.done(self.now, host, "begins to leave".to_owned());
+        self.trace
+            .done(self.now, host, "begins to leave".to_owned());
         self.take_back_all(life);
         self.drain(host);
     }

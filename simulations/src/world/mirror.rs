@@ -122,7 +122,12 @@ impl Mirror {
         }
     }
 
-    fn join(&mut self, truth: &Truth, member: Owner, told: &mut Vec<Told>) -> Result<(), Impossible> {
+    fn join(
+        &mut self,
+        truth: &Truth,
+        member: Owner,
+        told: &mut Vec<Told>,
+    ) -> Result<(), Impossible> {
         let name = truth.name_of(member).ok_or(Impossible::Owner)?;
         if !self.members.insert(name) {
             return Err(Impossible::Order);
@@ -142,9 +147,16 @@ impl Mirror {
     ) -> Result<(), Impossible> {
         let key = key(truth, owner, instance)?;
         let version = truth.version_of(key, instance).ok_or(Impossible::Content)?;
-        let before = self.set(key, u32::try_from(version).expect("fewer than 2^32 versions"));
+        let before = self.set(
+            key,
+            u32::try_from(version).expect("fewer than 2^32 versions"),
+        );
         told.push(Told::Seen(key, version));
-        if (before > 0) == is_update { Ok(()) } else { Err(Impossible::Order) }
+        if (before > 0) == is_update {
+            Ok(())
+        } else {
+            Err(Impossible::Order)
+        }
     }
 
     /// Sets what is seen of a key; what was before.
@@ -199,7 +211,10 @@ impl Expected {
 
 fn current_hash(truth: &Truth, key: KeyId) -> u64 {
     let version = truth.current(key).unwrap_or(0);
-    seen_hash(key, u32::try_from(version).expect("fewer than 2^32 versions"))
+    seen_hash(
+        key,
+        u32::try_from(version).expect("fewer than 2^32 versions"),
+    )
 }
 
 fn seen_hash(key: KeyId, version: u32) -> u64 {

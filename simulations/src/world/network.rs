@@ -179,7 +179,11 @@ impl Network {
 
     /// Takes the links of a flapping fault down, or up.
     pub(super) fn set_down(&mut self, fault: FaultId, down: bool) {
-        for active in self.active.iter_mut().filter(|active| active.fault == fault) {
+        for active in self
+            .active
+            .iter_mut()
+            .filter(|active| active.fault == fault)
+        {
             if let Trouble::Cut { is_down } = &mut active.trouble {
                 *is_down = down;
             }
@@ -222,7 +226,9 @@ impl Network {
             return Fate::Overflow;
         };
         for active in &self.active {
-            if matches!(active.trouble, Trouble::Cut { is_down: true }) && active.sides.cover(from, to) {
+            if matches!(active.trouble, Trouble::Cut { is_down: true })
+                && active.sides.cover(from, to)
+            {
                 hit(active.fault);
                 return Fate::Cut;
             }
@@ -268,7 +274,13 @@ impl Network {
     }
 
     /// Whether the datagram gets through the network as it is without faults.
-    fn pass_conditions(&mut self, now: Instant, from: usize, to: usize, course: &mut Course) -> bool {
+    fn pass_conditions(
+        &mut self,
+        now: Instant,
+        from: usize,
+        to: usize,
+        course: &mut Course,
+    ) -> bool {
         if self.chance(self.conditions.loss) {
             return false;
         }

@@ -77,7 +77,9 @@ mod tests {
         for (s, what) in [(2, 'c'), (1, 'a'), (2, 'd'), (1, 'b'), (3, 'e')] {
             queue.put(at(s), what);
         }
-        let taken: String = std::iter::from_fn(|| queue.take_by(at(2))).map(|(_, what)| what).collect();
+        let taken: String = std::iter::from_fn(|| queue.take_by(at(2)))
+            .map(|(_, what)| what)
+            .collect();
         assert_eq!(taken, "abcd");
     }
 }

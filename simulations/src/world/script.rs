@@ -14,7 +14,11 @@ pub(super) enum Step {
     /// The links of a flapping fault go down, or up.
     Flap { fault: FaultId, down: bool },
     /// The process on a host ends.
-    End { fault: FaultId, host: usize, how: End },
+    End {
+        fault: FaultId,
+        host: usize,
+        how: End,
+    },
     /// A process starts on a host, if one is due there.
     Start { host: usize },
     /// A process is stopped.

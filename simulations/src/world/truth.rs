@@ -152,7 +152,8 @@ impl Truth {
         } = &self.keys[key];
         let life = &self.lives[*life];
         let last = versions.last()?;
-        (life.is_alive() && life.owner == *owner && last.content.is_some()).then_some(versions.len())
+        (life.is_alive() && life.owner == *owner && last.content.is_some())
+            .then_some(versions.len())
     }
 
     pub(super) fn start(&mut self, now: Instant, host: usize, owner: Owner) -> LifeId {

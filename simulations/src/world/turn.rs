@@ -31,7 +31,8 @@ impl World {
     pub(super) fn wake(&mut self, host: usize, life: LifeId) {
         let now = self.now;
         let guest = self.hosts[host].guest.as_mut();
-        let Some(guest) = guest.filter(|guest| guest.life == life && guest.wakes == Some(now)) else {
+        let Some(guest) = guest.filter(|guest| guest.life == life && guest.wakes == Some(now))
+        else {
             return; // another time was set, or it is gone
         };
         guest.wakes = None;
@@ -43,7 +44,10 @@ impl World {
     /// Lets the process on `host` do all that it can do now.
     pub(super) fn turn(&mut self, host: usize) {
         let now = self.clock(host);
-        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        let guest = self.hosts[host]
+            .guest
+            .as_mut()
+            .expect("the caller has looked");
         if guest.busy_until > now.instant {
             let until = guest.busy_until;
             return self.wake_at(host, until);
@@ -56,7 +60,10 @@ impl World {
                 break;
             }
         }
-        let is_due = guest.process.poll_timeout().is_some_and(|at| at <= now.instant);
+        let is_due = guest
+            .process
+            .poll_timeout()
+            .is_some_and(|at| at <= now.instant);
         if is_due && guest.may_fire() {
             guest.process.handle_timeout(now);
         }
@@ -71,7 +78,10 @@ impl World {
         let now = self.clock(host);
         let own = self.hosts[host].addr;
         let seeds = self.scenario.seeds.min(self.hosts.len());
-        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        let guest = self.hosts[host]
+            .guest
+            .as_mut()
+            .expect("the caller has looked");
         let life = guest.life;
         if guest.process.wants_seeds() {
             let seeds = self.hosts[..seeds].iter().map(|seed| seed.addr);
@@ -108,7 +118,10 @@ impl World {
     /// Wakes the process then, unless it wakes before.
     pub(super) fn wake_at(&mut self, host: usize, at: tidings::gossip::Instant) {
         let at = at.max(self.now);
-        let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+        let guest = self.hosts[host]
+            .guest
+            .as_mut()
+            .expect("the caller has looked");
         if guest.wakes.is_none_or(|wakes| at < wakes) {
             guest.wakes = Some(at);
             let life = guest.life;
@@ -119,12 +132,17 @@ impl World {
     fn hand_out_events(&mut self, host: usize, life: LifeId) {
         let mut is_changed = false;
         loop {
-            let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+            let guest = self.hosts[host]
+                .guest
+                .as_mut()
+                .expect("the caller has looked");
             let Some(event) = guest.process.poll_event() else {
                 break;
             };
             let mut told: Vec<Told> = Vec::new();
-            let impossible = self.mirrors[life].apply(&self.truth, &event, &mut told).err();
+            let impossible = self.mirrors[life]
+                .apply(&self.truth, &event, &mut told)
+                .err();
             is_changed = true;
             self.trace.event(self.now, host, &event);
             self.note(Happening::Event {
@@ -146,14 +164,18 @@ impl World {
     fn send_all(&mut self, host: usize) {
         let from = self.hosts[host].addr;
         loop {
-            let guest = self.hosts[host].guest.as_mut().expect("the caller has looked");
+            let guest = self.hosts[host]
+                .guest
+                .as_mut()
+                .expect("the caller has looked");
             let Some(transmit) = guest.process.poll_transmit() else {
                 return;
             };
             let bytes = transmit.payload.len();
             self.hosts[host].packets += 1;
             self.hosts[host].bytes += bytes as u64;
-            self.trace.mark(self.now, Mark::Sent, host, &transmit.payload);
+            self.trace
+                .mark(self.now, Mark::Sent, host, &transmit.payload);
             let Some(&to) = self.by_addr.get(&transmit.to) else {
                 self.note(Happening::Sent {
                     host,

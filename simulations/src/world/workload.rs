@@ -120,7 +120,11 @@ impl World {
         if what < CHURN_REGISTERS {
             let names = self.scenario.services.names.max(1);
             let is_hot = self.work_rng.random_bool(hot.clamp(0.0, 1.0));
-            let number = if is_hot { 0 } else { self.work_rng.random_range(0..names) };
+            let number = if is_hot {
+                0
+            } else {
+                self.work_rng.random_range(0..names)
+            };
             let service = self.service_name(host, number);
             self.register_new(host, &service, None, bytes);
         } else if what < CHURN_REGISTERS + (1.0 - CHURN_REGISTERS) / 2.0 {
@@ -163,7 +167,8 @@ impl World {
         let life = guest.life;
         match guest.process.register(now, instance.clone()) {
             Ok(()) => {
-                self.trace.done(self.now, host, format!("registers {service} {id}"));
+                self.trace
+                    .done(self.now, host, format!("registers {service} {id}"));
                 let (service, id) = (service.to_owned(), id.to_owned());
                 let content = Some(Arc::new(instance));
                 let key = self.truth.write(self.now, life, service, id, content);
@@ -184,7 +189,8 @@ impl World {
         };
         let life = guest.life;
         if guest.process.deregister(now, &service, &id).is_ok() {
-            self.trace.done(self.now, host, format!("takes back {service} {id}"));
+            self.trace
+                .done(self.now, host, format!("takes back {service} {id}"));
             let key = self.truth.write(self.now, life, service, id, None);
             self.wrote(host, key);
         }
@@ -220,5 +226,7 @@ fn instance(
         builder = builder.metadata(format!("data-{pair}"), "x".repeat(length));
         left -= length;
     }
-    builder.build().expect("within the limits that the scenario was validated against")
+    builder
+        .build()
+        .expect("within the limits that the scenario was validated against")
 }

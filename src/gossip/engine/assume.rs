@@ -15,9 +15,8 @@ impl Engine {
     /// Knows `members`, and `records` of theirs, without a datagram: a simulation of a thousand nodes
     /// need not begin with their meeting. Call it on a new engine, after what it registers itself.
     ///
-    /// It is settled: nothing is news to anybody, seeds are called only when nobody is left, and its
-    /// timers stand anywhere in their periods, so that nodes which begin together do not go
-    /// on in step.
+    /// It is settled: nothing is news to anybody, and its timers stand anywhere in their periods,
+    /// so that nodes which begin together do not go on in step.
     pub fn assume(&mut self, now: Now, members: &[PeerId], records: &[Record]) {
         let others = || members.iter().filter(|id| id.addr != self.me.addr);
         let updates: Vec<_> = others().map(|id| foca::Member::alive(*id)).collect();
@@ -39,10 +38,15 @@ impl Engine {
         self.burst = Burst::default();
         self.sync.assume_table();
         self.wants_seeds = false;
-        for key in [TimerKey::Burst, TimerKey::Round, TimerKey::Seeds] {
+        for key in [TimerKey::Burst, TimerKey::Round] {
             self.timers.cancel(&key);
         }
         self.transmits.clear();
+        let seeds_in = self
+            .config
+            .seed_retry_max
+            .mul_f64(self.rng.random_range(0.0..1.0));
+        self.timers.set(TimerKey::Seeds, now.instant + seeds_in);
         for number in self.foca_timers.keys() {
             let key = TimerKey::Foca(*number);
             if let Some(deadline) = self.timers.deadline(&key) {

@@ -82,14 +82,17 @@ fn check_degrade(scenario: &Scenario, at: Span, kind: &FaultKind) -> Check {
         unreachable!("the caller gives these");
     };
     check_pair(scenario, between)?;
-    for (field, value) in [("loss", loss), ("duplicate", duplicate), ("reorder", reorder)] {
+    for (field, value) in [
+        ("loss", loss),
+        ("duplicate", duplicate),
+        ("reorder", reorder),
+    ] {
         share(field, *value)?;
     }
     if let Some(bursts) = bursts {
         burst_loss("burst_loss", *bursts)?;
     }
-    let does_something =
-        loss + duplicate + reorder > 0.0 || bursts.is_some() || delay.is_some();
+    let does_something = loss + duplicate + reorder > 0.0 || bursts.is_some() || delay.is_some();
     require(
         does_something,
         "loss",
@@ -158,7 +161,12 @@ pub(super) fn check_fits(
 
 fn check_pair(scenario: &Scenario, [first, second]: &[NodeSet; 2]) -> Check {
     let both = *first == NodeSet::Others && *second == NodeSet::Others;
-    require(!both, "between", "\"others\" twice", "\"others\" on one side at most")?;
+    require(
+        !both,
+        "between",
+        "\"others\" twice",
+        "\"others\" on one side at most",
+    )?;
     check_set(scenario, "between", first)?;
     check_set(scenario, "between", second)
 }
@@ -168,7 +176,12 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
     let value = format!("\"{set}\"");
     match set {
         NodeSet::All | NodeSet::Others => Ok(()),
-        NodeSet::Seeds => require(scenario.seeds > 0, field, value, "another set: there are no seeds"),
+        NodeSet::Seeds => require(
+            scenario.seeds > 0,
+            field,
+            value,
+            "another set: there are no seeds",
+        ),
         NodeSet::First(Share::Count(count))
         | NodeSet::Last(Share::Count(count))
         | NodeSet::Random(Share::Count(count)) => {
@@ -182,9 +195,18 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
                 _ => 0,
             });
             let most = scenario.nodes + joined.try_fold(0_usize, usize::checked_add).unwrap_or(0);
-            let sound = |range: &std::ops::Range<usize>| range.start < range.end && range.end <= most;
-            let mend = format!("numbers from 0 to {}, ranges with their end above their start", most - 1);
-            require(!ranges.is_empty() && ranges.iter().all(sound), field, value, &mend)
+            let sound =
+                |range: &std::ops::Range<usize>| range.start < range.end && range.end <= most;
+            let mend = format!(
+                "numbers from 0 to {}, ranges with their end above their start",
+                most - 1
+            );
+            require(
+                !ranges.is_empty() && ranges.iter().all(sound),
+                field,
+                value,
+                &mend,
+            )
         }
     }
 }

@@ -63,7 +63,13 @@ fn check_each(scenario: &Scenario, at: Span, each: Span) -> Check {
     faults::check_fits(scenario, "each", at, each, scenario.nodes, Span::ZERO)
 }
 
-fn check_steady(scenario: &Scenario, at: Span, rate: f64, bytes: usize, lasts: Option<Span>) -> Check {
+fn check_steady(
+    scenario: &Scenario,
+    at: Span,
+    rate: f64,
+    bytes: usize,
+    lasts: Option<Span>,
+) -> Check {
     let mend = "more than 0 and at most 10000 a second";
     require(rate > 0.0 && rate <= RATE_MAX, "rate", rate, mend)?;
     in_range("bytes", bytes, 0, BYTES_MAX)?;

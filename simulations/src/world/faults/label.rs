@@ -73,7 +73,11 @@ fn degraded(kind: &FaultKind) -> String {
     share("reordered", *reorder);
     words.extend(burst_loss.map(|bursts| format!("bursts of loss of {}", bursts.lasts)));
     words.extend(delay.map(|delay| format!("{delay} late")));
-    format!("{}: {first} {} {second}", words.join(", "), arrow(*direction))
+    format!(
+        "{}: {first} {} {second}",
+        words.join(", "),
+        arrow(*direction)
+    )
 }
 
 const fn arrow(direction: Direction) -> &'static str {

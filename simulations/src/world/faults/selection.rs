@@ -20,7 +20,11 @@ impl World {
             NodeSet::Last(share) => (nodes - share.of(nodes)..nodes).collect(),
             NodeSet::Random(share) => {
                 let running = self.running();
-                running.into_iter().sample(&mut self.fault_rng, share.of(nodes)).into_iter().collect()
+                running
+                    .into_iter()
+                    .sample(&mut self.fault_rng, share.of(nodes))
+                    .into_iter()
+                    .collect()
             }
             NodeSet::Listed(ranges) => {
                 let listed = ranges.iter().flat_map(Clone::clone);

@@ -10,7 +10,10 @@ fn owner(port: u16) -> Owner {
 }
 
 fn instance(version: &str) -> Arc<ServiceInstance> {
-    let built = ServiceInstance::builder("users").id("a").version(version).build();
+    let built = ServiceInstance::builder("users")
+        .id("a")
+        .version(version)
+        .build();
     Arc::new(built.unwrap())
 }
 
@@ -22,14 +25,23 @@ fn truth() -> Truth {
     }
     for version in ["1", "2"] {
         let content = Some(instance(version));
-        truth.write(Instant::ZERO, 1, "users".to_owned(), "a".to_owned(), content);
+        truth.write(
+            Instant::ZERO,
+            1,
+            "users".to_owned(),
+            "a".to_owned(),
+            content,
+        );
     }
     truth
 }
 
 fn replay(truth: &Truth, events: &[Event]) -> (Mirror, Vec<Result<(), Impossible>>) {
     let mut mirror = Mirror::default();
-    let results = events.iter().map(|event| mirror.apply(truth, event, &mut Vec::new())).collect();
+    let results = events
+        .iter()
+        .map(|event| mirror.apply(truth, event, &mut Vec::new()))
+        .collect();
     (mirror, results)
 }
 
@@ -76,7 +88,10 @@ fn a_failure_takes_out_the_member_and_its_instances_and_a_recovery_brings_them_b
     };
     let (gone, results) = replay(&truth, &[joined(), registered("2"), failed.clone()]);
     assert_eq!(results, [Ok(()); 3]);
-    assert_eq!((gone.sum(), gone.members().len()), (Mirror::default().sum(), 0));
+    assert_eq!(
+        (gone.sum(), gone.members().len()),
+        (Mirror::default().sum(), 0)
+    );
     let (back, results) = replay(&truth, &[joined(), registered("2"), failed, recovered]);
     assert_eq!(results, [Ok(()); 4]);
     assert_eq!(back.sum(), Expected::of(&truth).for_life(&truth, 0));
@@ -95,12 +110,28 @@ fn what_nobody_said_and_what_cannot_follow_is_impossible() {
         owner: owner(2),
         instance: instance("2"),
     };
-    let events = [stranger, never_there, registered("9"), gone, joined(), joined(), updated("2")];
+    let events = [
+        stranger,
+        never_there,
+        registered("9"),
+        gone,
+        joined(),
+        joined(),
+        updated("2"),
+    ];
     let (_, results) = replay(&truth, &events);
     let impossible: Vec<_> = results.into_iter().map(Result::err).collect();
     use Impossible::{Content, Instance, Order, Owner};
     assert_eq!(
         impossible,
-        [Some(Owner), Some(Instance), Some(Content), Some(Order), None, Some(Order), Some(Order)]
+        [
+            Some(Owner),
+            Some(Instance),
+            Some(Content),
+            Some(Order),
+            None,
+            Some(Order),
+            Some(Order)
+        ]
     );
 }

@@ -55,9 +55,8 @@ impl Distances {
 
 /// One of the range, each as likely.
 pub(super) fn uniform(rng: &mut StdRng, range: SpanRange) -> Duration {
-    let nanos = |span: crate::scenario::Span| {
-        u64::try_from(span.duration().as_nanos()).unwrap_or(u64::MAX)
-    };
+    let nanos =
+        |span: crate::scenario::Span| u64::try_from(span.duration().as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(rng.random_range(nanos(range.from)..=nanos(range.to)))
 }
 
