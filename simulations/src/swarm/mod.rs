@@ -96,6 +96,18 @@ fn conditions(rng: &mut StdRng) -> Conditions {
     } else {
         Vec::new()
     };
+    Conditions {
+        latency,
+        regions,
+        bandwidth: rng
+            .random_bool(0.1)
+            .then(|| rng.random_range(200_000..2_000_000)),
+        ..Conditions::default()
+    }
+}
+
+/// A network that is bad everywhere while the trouble lasts, and sound when the world is healed.
+fn bad_network(rng: &mut StdRng, troubled: Duration) -> Option<Fault> {
     let mut share = |chance: f64, most: f64| {
         if rng.random_bool(chance) {
             // Whole percents: a scenario is read by people.
@@ -109,18 +121,21 @@ fn conditions(rng: &mut StdRng) -> Conditions {
         every: ms(rng, 5_000, 30_000),
         lasts: ms(rng, 50, 1_000),
     };
-    Conditions {
-        latency,
-        regions,
-        loss,
-        burst_loss: rng.random_bool(0.15).then_some(bursts),
-        duplicate,
-        reorder,
-        bandwidth: rng
-            .random_bool(0.1)
-            .then(|| rng.random_range(200_000..2_000_000)),
-        ..Conditions::default()
-    }
+    let burst_loss = rng.random_bool(0.15).then_some(bursts);
+    let is_bad = loss + duplicate + reorder > 0.0 || burst_loss.is_some();
+    is_bad.then(|| Fault {
+        at: Span::ZERO,
+        kind: FaultKind::Degrade {
+            between: [NodeSet::All, NodeSet::All],
+            direction: Direction::Both,
+            loss,
+            burst_loss,
+            delay: None,
+            duplicate,
+            reorder,
+            lasts: Some(troubled.into()),
+        },
+    })
 }
 
 fn work(rng: &mut StdRng, length: Duration) -> Vec<Work> {
@@ -172,7 +187,7 @@ fn at(rng: &mut StdRng, end: Duration) -> Span {
 
 fn faults(rng: &mut StdRng, length: Duration, mortal: Range<usize>) -> Vec<Fault> {
     let troubled = length.mul_f64(TROUBLED);
-    let mut faults = Vec::new();
+    let mut faults: Vec<_> = bad_network(rng, troubled).into_iter().collect();
     let mut begins = Duration::ZERO;
     loop {
         begins += Duration::from_secs_f64(rng.random_range(0.05..2.0) * FAULT_GAP_S);
