@@ -52,12 +52,17 @@ pub struct Run {
 
 /// Runs a scenario from a seed. The scenario has been validated.
 pub fn run(scenario: &Scenario, seed: u64, options: Options<'_>) -> Run {
+    watch(World::new(scenario, seed), options)
+}
+
+/// Runs a world that has just been made.
+pub fn watch(mut world: World, options: Options<'_>) -> Run {
     let Options {
         record,
         trace,
         progress,
     } = options;
-    let mut world = World::new(scenario, seed);
+    let scenario = &world.scenario().clone();
     if trace.is_some() {
         world.trace_to().keep_lines();
     }

@@ -1,10 +1,10 @@
 //! Processes start and end.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use rand::RngExt;
 use tidings::{
-    gossip::{Config, Engine, Entropy, PeerId},
+    gossip::{Config, Engine, Entropy, Now, PeerId},
     table::Record,
 };
 
@@ -59,17 +59,8 @@ impl World {
     fn put_process(&mut self, host: usize, is_replacement: bool) {
         let life = self.truth.lives().len();
         let addr = self.hosts[host].addr;
-        let [session, seed] = self.entropy(life);
         let now = self.clock(host);
-        let process: Box<dyn Process> = match self.scenario.subject {
-            Subject::Tidings => {
-                let session = session[..16].try_into().expect("16 of 32 bytes");
-                let config = engine_config(&self.scenario, addr);
-                let engine = Engine::new(config, Entropy { session, seed }, now);
-                Box::new(engine.expect("the scenario was validated"))
-            }
-            Subject::SwimBaseline => Box::new(Baseline::new(addr, self.scenario.nodes, seed, now)),
-        };
+        let process = (self.spawn)(&self.scenario, addr, self.entropy(life), now);
         let owner = process.identity().owner();
         let started = self.truth.start(now.instant, host, owner);
         assert_eq!(started, life, "lives are numbered in their order");
@@ -128,8 +119,27 @@ impl World {
     }
 }
 
+/// Makes a process of the scenario's subject, on an address, with its randomness.
+pub type Spawn = fn(&Scenario, SocketAddr, Entropy, Now) -> Box<dyn Process>;
+
+pub(super) fn spawn(
+    scenario: &Scenario,
+    addr: SocketAddr,
+    entropy: Entropy,
+    now: Now,
+) -> Box<dyn Process> {
+    match scenario.subject {
+        Subject::Tidings => {
+            let config = engine_config(scenario, addr);
+            let engine = Engine::new(config, entropy, now);
+            Box::new(engine.expect("the scenario was validated"))
+        }
+        Subject::SwimBaseline => Box::new(Baseline::new(addr, scenario.nodes, entropy.seed, now)),
+    }
+}
+
 /// The engine's configuration in a scenario.
-pub(crate) fn engine_config(scenario: &Scenario, addr: std::net::SocketAddr) -> Config {
+pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
     let Tuning {
         probe_period,
         probe_timeout,

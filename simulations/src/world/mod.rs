@@ -39,7 +39,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tidings::{
-    gossip::{Instant, Now},
+    gossip::{Entropy, Instant, Now},
     table::Event,
 };
 
@@ -47,6 +47,7 @@ pub(crate) use self::life::engine_config;
 pub use self::{
     faults::{FaultId, FaultRun},
     host::{Guest, Host},
+    life::Spawn,
     mirror::{Impossible, Mirror, Told},
     network::{Counts, Fate, Network},
     trace::Trace,
@@ -118,6 +119,7 @@ enum Due {
 pub struct World {
     scenario: Scenario,
     seed: u64,
+    spawn: Spawn,
     now: Instant,
     queue: Queue<Due>,
     hosts: Vec<Host>,
@@ -149,12 +151,18 @@ pub struct World {
 }
 
 impl World {
-    /// A world at its time 0; nothing has happened yet.
+    /// A world at its time 0.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        Self::with_processes(scenario, seed, life::spawn)
+    }
+
+    /// The same with processes of another make: a checker's test needs some that are broken.
+    pub fn with_processes(scenario: &Scenario, seed: u64, spawn: Spawn) -> Self {
         let rng = |concern: u64| StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(concern));
         let mut world = Self {
             scenario: scenario.clone(),
             seed,
+            spawn,
             now: Instant::from_origin(ORIGIN),
             queue: Queue::new(),
             hosts: Vec::new(),
@@ -361,11 +369,14 @@ impl World {
     }
 
     /// Randomness for a new process.
-    fn entropy(&self, life: LifeId) -> [[u8; 32]; 2] {
+    fn entropy(&self, life: LifeId) -> Entropy {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
         seed[8..16].copy_from_slice(&(life as u64).to_be_bytes());
         let mut rng = StdRng::from_seed(seed);
-        [rng.random(), rng.random()]
+        Entropy {
+            session: rng.random(),
+            seed: rng.random(),
+        }
     }
 }
