@@ -100,7 +100,7 @@ impl Replica {
         }
         self.make_room(&record);
         if !self.owners.contains_key(&owner) {
-            let until = now + self.limits.park_for;
+            let until = now + self.limits.wait_for;
             self.set_standing(owner, Standing::Waiting { until });
         }
         self.remember_until(now + self.limits.forget_empty_after, &record);

@@ -9,8 +9,12 @@ pub struct Limits {
     /// How long the records of a failed owner stay visible, in case it turns out to be alive.
     /// Default 50 ms, in which a rebirth can be announced on a LAN.
     pub failure_grace: Duration,
-    /// How long the records of an owner that is not live are kept out of sight. Default 60 s.
+    /// How long the records of an owner that failed are kept out of sight. Default 10 minutes, as an
+    /// empty list: whoever forgot an owner earlier would take an old state of it, from a peer that
+    /// was cut off as well, for its present one.
     pub park_for: Duration,
+    /// How long the records of an owner that never was live wait for it. Default 60 s.
+    pub wait_for: Duration,
     /// How long an empty list is remembered. Default 10 minutes; after that the owner's repair
     /// (it writes again above what it hears) does what the memory did.
     pub forget_empty_after: Duration,
@@ -30,7 +34,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             failure_grace: Duration::from_millis(50),
-            park_for: Duration::from_secs(60),
+            park_for: Duration::from_secs(600),
+            wait_for: Duration::from_secs(60),
             forget_empty_after: Duration::from_secs(600),
             records_per_owner: 1_024,
             absent_owners: 1_024,

@@ -71,6 +71,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         limits.failure_grace - MS,
         limits.failure_grace,
         limits.park_for - limits.failure_grace,
+        limits.wait_for,
         limits.park_for,
         limits.forget_empty_after,
     ];
@@ -244,9 +245,8 @@ impl Model {
             match since {
                 Since::Live => {}
                 Since::Failing(at) => deadlines.push((*at + limits.failure_grace, *owner, None)),
-                Since::Parked(at) | Since::Waiting(at) => {
-                    deadlines.push((*at + limits.park_for, *owner, None));
-                }
+                Since::Parked(at) => deadlines.push((*at + limits.park_for, *owner, None)),
+                Since::Waiting(at) => deadlines.push((*at + limits.wait_for, *owner, None)),
             }
             let empty = records.values().filter(|(r, _)| r.is_tombstone());
             deadlines.extend(empty.map(|(record, at)| {
