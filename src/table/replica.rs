@@ -421,6 +421,11 @@ impl Replica {
         holdings.flat_map(|holding| holding.records.values())
     }
 
+    /// Whether anything is known of that owner: it is live, has failed, or is waited for.
+    pub fn knows(&self, owner: Owner) -> bool {
+        self.owners.contains_key(&owner)
+    }
+
     /// The records of one owner, visible or not, by service.
     pub fn records_of(&self, owner: Owner) -> impl Iterator<Item = &Record> {
         let holding = self.owners.get(&owner).into_iter();

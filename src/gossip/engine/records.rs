@@ -211,7 +211,7 @@ impl Engine {
     }
 
     /// Whether a record can be what it says; one of an earlier process on our address is not
-    /// looked at.
+    /// looked at, nor one of a process that is known to be gone for good.
     pub(super) fn is_plausible(
         &mut self,
         now: Now,
@@ -233,7 +233,17 @@ impl Engine {
         };
         let plausible = id.is_reachable() && !id.is_from_the_future(now.unix_ms);
         self.stats.updates_refused += u64::from(!plausible);
-        Ok(plausible)
+        Ok(plausible && !self.is_gone_for_good(key.owner()))
+    }
+
+    /// Whether the process has left, or another one has taken over its address. What is still heard
+    /// of it is late, and an older state, perhaps, than the one that we have forgotten.
+    fn is_gone_for_good(&self, owner: Owner) -> bool {
+        let Some(peer) = self.members.get(owner.addr) else {
+            return false;
+        };
+        let has_left = peer.id.boot == owner.boot && !peer.is_active();
+        peer.id.boot > owner.boot || has_left && !self.replica.knows(owner)
     }
 
     fn warn_refused(&mut self, now: Now, owner: Owner, bound: Bound) {
