@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_thousand_nodes_stay_below_three_megabytes() {
         let columns = 600;
-        let row = |node: usize| (0..columns).map(|column| (column + node) % 97);
+        let row = |node: usize| (0..columns).map(move |column| (column + node) % 97);
         let recording = Recording {
             believed: (0..1_000).map(|_| vec![Some(100); columns]).collect(),
             believes: (0..1_000).map(|_| vec![Some(100); columns]).collect(),

@@ -18,6 +18,8 @@ mod network;
 mod node_set;
 mod parse;
 mod shipped;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod workload;
 

@@ -70,7 +70,7 @@ fn explain(text: &str, origin: &str, error: &toml::de::Error) -> ScenarioError {
         line_of_entry(text, list, index)
     } else {
         let start = error.span().map(|span| span.start);
-        start.map(|start| text[..start].lines().count().max(1))
+        start.map(|start| text[..start].matches('\n').count() + 1)
     };
     ScenarioError {
         origin: origin.to_owned(),
