@@ -318,7 +318,7 @@ impl Driver {
             gossip: self.engine.stats(),
             socket: self.counters,
         };
-        self.channels.published.set_stats(stats);
+        self.channels.published.set_stats(&stats);
         all_sent
     }
 

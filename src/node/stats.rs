@@ -48,8 +48,8 @@ impl Published {
         }))
     }
 
-    pub(super) fn set_stats(&self, stats: NodeStats) {
-        self.lock().stats = stats;
+    pub(super) fn set_stats(&self, stats: &NodeStats) {
+        self.lock().stats = *stats;
     }
 
     pub(super) fn set_members(&self, members: Vec<Member>) {

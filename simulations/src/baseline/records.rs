@@ -127,7 +127,7 @@ pub(super) struct Records {
     own: Owner,
     /// Ourselves and our members.
     live: BTreeSet<Owner>,
-    records: BTreeMap<(Owner, Arc<str>), Held>,
+    held: BTreeMap<(Owner, Arc<str>), Held>,
     dirty: BTreeSet<Arc<str>>,
     pub(super) events: VecDeque<Event>,
 }
@@ -137,18 +137,18 @@ impl Records {
         Self {
             own,
             live: BTreeSet::from([own]),
-            records: BTreeMap::new(),
+            held: BTreeMap::new(),
             dirty: BTreeSet::new(),
             events: VecDeque::new(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.records.len()
+        self.held.len()
     }
 
     pub(super) fn all(&self) -> Vec<Record> {
-        let records = self.records.iter();
+        let records = self.held.iter();
         records
             .map(|((owner, service), (version, instances))| {
                 Record::new(
@@ -163,7 +163,7 @@ impl Records {
     }
 
     fn is_newer(&self, owner: Owner, service: &str, version: u64) -> bool {
-        let held = self.records.get(&(owner, service.into()));
+        let held = self.held.get(&(owner, service.into()));
         held.is_none_or(|(known, _)| version > *known)
     }
 
@@ -176,7 +176,7 @@ impl Records {
         instances: Vec<Arc<ServiceInstance>>,
     ) {
         let key = (owner, service.clone());
-        let before = self.records.insert(key, (version, instances.clone()));
+        let before = self.held.insert(key, (version, instances.clone()));
         if self.live.contains(&owner) {
             let before = before.map(|(_, instances)| instances).unwrap_or_default();
             self.tell(owner, service, &before, &instances);
@@ -231,7 +231,7 @@ impl Records {
         }
         let mut instances = Vec::new();
         for (service, held) in self.of(owner) {
-            self.records.remove(&(owner, service.clone()));
+            self.held.remove(&(owner, service.clone()));
             self.dirty.insert(service);
             instances.extend(held);
         }
@@ -242,7 +242,7 @@ impl Records {
     }
 
     fn of(&self, owner: Owner) -> Vec<(Arc<str>, Vec<Arc<ServiceInstance>>)> {
-        let records = self.records.iter().filter(|((of, _), _)| *of == owner);
+        let records = self.held.iter().filter(|((of, _), _)| *of == owner);
         records
             .map(|((_, service), (_, instances))| (service.clone(), instances.clone()))
             .collect()
@@ -255,7 +255,7 @@ impl Records {
         self.live.insert(own);
         for (service, instances) in self.of(before) {
             let (version, _) = self
-                .records
+                .held
                 .remove(&(before, service.clone()))
                 .expect("just listed");
             self.tell(before, &service, &instances, &[]);
@@ -286,7 +286,7 @@ impl Records {
     }
 
     fn own_of(&self, service: &Arc<str>) -> Held {
-        let held = self.records.get(&(self.own, service.clone()));
+        let held = self.held.get(&(self.own, service.clone()));
         held.cloned().unwrap_or_default()
     }
 
@@ -316,7 +316,7 @@ impl Records {
     pub(super) fn publish(&mut self, directory: &Directory) {
         for service in std::mem::take(&mut self.dirty) {
             let shown = self
-                .records
+                .held
                 .iter()
                 .filter(|((owner, of), _)| *of == service && self.live.contains(owner));
             let mut shown: Vec<_> = shown

@@ -55,7 +55,7 @@ impl Checker for Convergence {
 
 fn expected(world: &World) -> Table {
     let truth = world.truth();
-    let mut held: BTreeMap<&str, Vec<(&str, Owner, Arc<ServiceInstance>)>> = BTreeMap::new();
+    let mut held: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for life in truth.lives().iter().filter(|life| life.is_alive()) {
         for ((service, id), key) in &life.holds {
             let version = truth.keys()[*key].versions.last().expect("never empty");

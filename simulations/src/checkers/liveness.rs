@@ -33,10 +33,10 @@ impl Checker for Liveness {
             Happening::Ended(life) => {
                 self.alone.remove(life);
             }
-            Happening::Event { life, told, .. } => {
-                if told.iter().any(|told| matches!(told, Told::Member(_))) {
-                    self.alone.remove(life);
-                }
+            Happening::Event { life, told, .. }
+                if told.iter().any(|told| matches!(told, Told::Member(_))) =>
+            {
+                self.alone.remove(life);
             }
             _ => {}
         }

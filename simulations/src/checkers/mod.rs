@@ -115,9 +115,9 @@ impl Findings {
 /// A list in a message: the first few of many.
 fn some(items: &[String]) -> String {
     const SHOWN: usize = 5;
-    let mut text = items[..items.len().min(SHOWN)].join(", ");
+    let text = items[..items.len().min(SHOWN)].join(", ");
     if items.len() > SHOWN {
-        text += &format!(" and {} more", items.len() - SHOWN);
+        return format!("{text} and {} more", items.len() - SHOWN);
     }
     text
 }

@@ -38,7 +38,7 @@ pub(super) fn compare(a: &Path, b: &Path) -> Verdict {
     let name = |outcome: &Outcome| format!("{} #{}", outcome.scenario, outcome.seed);
     let converged = |outcome: &Outcome| if outcome.converged { "yes" } else { "no" }.to_owned();
     let mut rows = vec![
-        row(["".into(), name(&one), name(&other), "B / A".into()]),
+        row([String::new(), name(&one), name(&other), "B / A".into()]),
         row([
             "converged".into(),
             converged(&one),

@@ -36,14 +36,12 @@ pub(super) fn list() -> Verdict {
         ));
     }
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
-    let lines: String = rows
-        .into_iter()
-        .map(|(name, nodes, duration, about)| {
-            let duration = duration.to_string();
-            format!("{name:<width$}  {nodes:>5} nodes  {duration:>7}  {about}\n")
-        })
-        .collect();
-    print(&lines)?;
+    for (name, nodes, duration, about) in rows {
+        let duration = duration.to_string();
+        print(&format!(
+            "{name:<width$}  {nodes:>5} nodes  {duration:>7}  {about}\n"
+        ))?;
+    }
     Ok(true)
 }
 

@@ -171,12 +171,9 @@ fn text(summary: &Summary) -> String {
 pub(super) fn replay(seed: u64, world: WorldArgs, report: Option<&Path>) -> Verdict {
     let scenario = scenario(seed, world.nodes.map(usize::from), world.minutes);
     let mut report = report.map(create).transpose()?;
-    let comment: String = scenario
-        .to_toml()
-        .lines()
-        .map(|line| format!("# {line}\n"))
-        .collect();
-    print(&comment)?;
+    for line in scenario.to_toml().lines() {
+        print(&format!("# {line}\n"))?;
+    }
     let mut failed = None;
     let mut tell = |line: &str| {
         if failed.is_none() {

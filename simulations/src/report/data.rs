@@ -9,8 +9,7 @@ const LOAD_COLUMNS: usize = 150;
 
 pub(super) fn json(outcome: &Outcome, recording: &Recording) -> String {
     let columns = recording.believed.first().map_or(0, Vec::len);
-    let believed = recording.believed.iter().map(|row| runs(row));
-    let believes = recording.believes.iter().map(|row| runs(row));
+    let all_runs = |rows: &[Vec<Option<u8>>]| rows.iter().map(|row| runs(row)).collect::<Value>();
     let merged = columns.div_ceil(LOAD_COLUMNS).max(1);
     let load = |rows: Vec<Vec<u64>>| rows.iter().map(|row| merge(row, merged)).collect::<Value>();
     let packets = recording
@@ -22,8 +21,8 @@ pub(super) fn json(outcome: &Outcome, recording: &Recording) -> String {
         "columns": columns,
         "start_s": recording.start_s,
         "column_s": recording.column_s,
-        "believed": believed.collect::<Value>(),
-        "believes": believes.collect::<Value>(),
+        "believed": all_runs(&recording.believed),
+        "believes": all_runs(&recording.believes),
         "load_columns": columns.div_ceil(merged),
         "load_merged": merged,
         "packets": load(packets.collect()),

@@ -104,7 +104,11 @@ mod tests {
             believed: (0..1_000).map(|_| vec![Some(100); columns]).collect(),
             believes: (0..1_000).map(|_| vec![Some(100); columns]).collect(),
             packets: (0..1_000)
-                .map(|node| row(node).map(|value| (value % 4) as u32).collect())
+                .map(|node| {
+                    row(node)
+                        .map(|value| u32::try_from(value % 4).unwrap())
+                        .collect()
+                })
                 .collect(),
             bytes: (0..1_000)
                 .map(|node| row(node).map(|value| 59 * (value % 4) as u64).collect())

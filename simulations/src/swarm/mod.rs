@@ -197,7 +197,7 @@ fn faults(rng: &mut StdRng, length: Duration, mortal: Range<usize>) -> Vec<Fault
         let begins_at =
             Duration::from_millis(u64::try_from(begins.as_millis()).expect("some hours"));
         // It ends while the world is still watched, and long before the end where it can.
-        let left = u64::try_from((length - begins_at).as_millis()).expect("some hours");
+        let left = u64::try_from(length.saturating_sub(begins_at).as_millis()).expect("some hours");
         let kind = fault(rng, left.min(60_000), &mortal);
         faults.push(Fault {
             at: begins_at.into(),

@@ -114,12 +114,12 @@ impl World {
         }
     }
 
-    fn churn(&mut self, host: usize, hot: f64, bytes: usize) {
+    fn churn(&mut self, host: usize, hot_share: f64, bytes: usize) {
         let bytes = self.work_rng.random_range(0..=bytes);
         let what: f64 = self.work_rng.random_range(0.0..1.0);
         if what < CHURN_REGISTERS {
             let names = self.scenario.services.names.max(1);
-            let is_hot = self.work_rng.random_bool(hot.clamp(0.0, 1.0));
+            let is_hot = self.work_rng.random_bool(hot_share.clamp(0.0, 1.0));
             let number = if is_hot {
                 0
             } else {

@@ -175,7 +175,6 @@ fn check_pair(scenario: &Scenario, [first, second]: &[NodeSet; 2]) -> Check {
 pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Check {
     let value = format!("\"{set}\"");
     match set {
-        NodeSet::All | NodeSet::Others => Ok(()),
         NodeSet::Seeds => require(
             scenario.seeds > 0,
             field,
@@ -188,7 +187,6 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
             let mend = format!("1 to {} nodes", scenario.nodes);
             require((1..=scenario.nodes).contains(count), field, value, &mend)
         }
-        NodeSet::First(_) | NodeSet::Last(_) | NodeSet::Random(_) => Ok(()),
         NodeSet::Listed(ranges) => {
             let mut joined = scenario.fault.iter().map(|fault| match fault.kind {
                 FaultKind::Join { count, .. } => count,
@@ -208,6 +206,8 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
                 &mend,
             )
         }
+        // All, others, and a part of them: that is always somebody.
+        _ => Ok(()),
     }
 }
 

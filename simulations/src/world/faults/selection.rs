@@ -75,6 +75,6 @@ impl World {
     pub(super) fn draw(&mut self, range: SpanRange) -> Duration {
         let (from, to) = (range.from.duration(), range.to.duration());
         let share = self.fault_rng.random_range(0.0..=1.0);
-        from + (to - from).mul_f64(share)
+        from + to.saturating_sub(from).mul_f64(share)
     }
 }

@@ -121,17 +121,16 @@ fn what_nobody_said_and_what_cannot_follow_is_impossible() {
     ];
     let (_, results) = replay(&truth, &events);
     let impossible: Vec<_> = results.into_iter().map(Result::err).collect();
-    use Impossible::{Content, Instance, Order, Owner};
     assert_eq!(
         impossible,
         [
-            Some(Owner),
-            Some(Instance),
-            Some(Content),
-            Some(Order),
+            Some(Impossible::Owner),
+            Some(Impossible::Instance),
+            Some(Impossible::Content),
+            Some(Impossible::Order),
             None,
-            Some(Order),
-            Some(Order)
+            Some(Impossible::Order),
+            Some(Impossible::Order)
         ]
     );
 }
