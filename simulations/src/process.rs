@@ -10,7 +10,7 @@ use tidings::{
 
 /// A sans-IO node, as the world drives it: the engine's contract with its driver.
 ///
-/// The methods are those of [`Engine`](tidings::gossip::Engine), by name and by meaning.
+/// The methods are those of [`Engine`], by name and by meaning.
 pub trait Process {
     /// A datagram has come.
     fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]);

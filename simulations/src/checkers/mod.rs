@@ -84,7 +84,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Checker>> {
 /// Where a checker puts what did not hold.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// In the order in which they were found, the first [`KEPT`].
+    /// In the order in which they were found, the first 40.
     pub violations: Vec<Violation>,
     /// How many there were in all.
     pub found: usize,

@@ -69,7 +69,7 @@ impl Mirror {
         &self.members
     }
 
-    /// The sum over all that it holds; equal to [`Expected`]'s where it agrees with the truth.
+    /// The sum over all that it holds; equal to the truth's where it agrees with it.
     pub const fn sum(&self) -> u64 {
         self.sum
     }

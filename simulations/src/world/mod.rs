@@ -4,7 +4,7 @@
 //!
 //! - *One seed, one course.* Time goes from one thing in the queue to the next; things of the same time happen
 //!   in the order in which they were put in. Every random choice comes from a source of its concern
-//!   (network, faults, workload, each process), seeded from the run's seed. [`World::trace_hash`] covers every
+//!   (network, faults, workload, each process), seeded from the run's seed. Its [`Trace`] covers every
 //!   datagram and event.
 //! - *The world knows what is so.* [`Truth`] is written by what is done to the world, not by what
 //!   processes say. [`Mirror`]s hold what each process was told.
