@@ -69,6 +69,8 @@ pub mod table;
 
 #[cfg(feature = "node")]
 pub use node::Node;
+#[cfg(feature = "testing")]
+pub use node::testing;
 pub use registry::{Discovery, Registrar, ServiceInstance, Watcher};
 
 /// The README's examples have to compile.

@@ -26,6 +26,8 @@ pub struct NodeBuilder {
     plaintext: bool,
     on_current_runtime: bool,
     event_capacity: usize,
+    #[cfg(feature = "testing")]
+    network: Option<super::testing::Network>,
 }
 
 impl Default for NodeBuilder {
@@ -38,6 +40,8 @@ impl Default for NodeBuilder {
             plaintext: false,
             on_current_runtime: false,
             event_capacity: EVENT_CAPACITY,
+            #[cfg(feature = "testing")]
+            network: None,
         }
     }
 }
@@ -50,6 +54,8 @@ pub(super) struct Settings {
     pub(super) advertise: Option<SocketAddr>,
     pub(super) seeds: Vec<Seed>,
     pub(super) event_capacity: usize,
+    #[cfg(feature = "testing")]
+    pub(super) network: Option<super::testing::Network>,
 }
 
 impl NodeBuilder {
@@ -120,6 +126,24 @@ impl NodeBuilder {
         self
     }
 
+    /// Runs the node on a network in memory instead of a UDP socket, and on the current runtime: for tests,
+    /// see [`testing`](super::testing). Any address may be bound, and nothing leaves the process. Seeds are
+    /// addresses: such a network resolves no names.
+    #[cfg(feature = "testing")]
+    pub fn network(mut self, network: &super::testing::Network) -> Self {
+        self.network = Some(network.clone());
+        self.on_current_runtime = true;
+        self
+    }
+
+    /// Whether nothing leaves the process.
+    fn is_in_memory(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.network.is_some();
+        #[cfg(not(feature = "testing"))]
+        false
+    }
+
     /// Starts the node. It needs no peer to start: it joins in the background, and never gives up.
     ///
     /// Waits only where the advertised address depends on a seed's name: for at most 5 s.
@@ -137,13 +161,19 @@ impl NodeBuilder {
         if self.cluster.is_empty() {
             return Err(StartError::ClusterMissing);
         }
+        let is_in_memory = self.is_in_memory();
         let bind = address("bind", self.bind)?;
-        if !bind.ip().is_loopback() && !self.plaintext {
+        if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
             return Err(StartError::NotLoopback { bind });
         }
         let advertise = self.advertise.map(advertised).transpose()?;
-        let seed = |value: String| {
-            Seed::parse(&value).map_err(|reason| StartError::Seed { value, reason })
+        let seed = |value: String| match Seed::parse(&value) {
+            Ok(Seed::Name { .. }) if is_in_memory => Err(StartError::Seed {
+                value,
+                reason: "a network in memory resolves no names; write an address",
+            }),
+            Ok(seed) => Ok(seed),
+            Err(reason) => Err(StartError::Seed { value, reason }),
         };
         let seeds = self.seeds.into_iter().map(seed).collect::<Result<_, _>>()?;
         let event_capacity = self.event_capacity;
@@ -153,6 +183,8 @@ impl NodeBuilder {
             advertise,
             seeds,
             event_capacity,
+            #[cfg(feature = "testing")]
+            network: self.network,
         })
     }
 }

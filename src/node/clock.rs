@@ -8,22 +8,45 @@ use crate::gossip::{Instant, Now};
 ///
 /// Monotonic time is tokio's, so that a runtime in virtual time (`start_paused`) moves the whole
 /// node. Unix time is the operating system's at every reading: it may jump, and the engine knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Clock {
     origin: tokio::time::Instant,
+    wall: Wall,
+}
+
+/// Where the Unix time comes from.
+#[derive(Clone, Debug)]
+enum Wall {
+    System,
+    #[cfg(feature = "testing")]
+    Network(super::testing::Network),
 }
 
 impl Clock {
     pub(super) fn start() -> Self {
         Self {
             origin: tokio::time::Instant::now(),
+            wall: Wall::System,
+        }
+    }
+
+    /// The same with the Unix time of a test's network.
+    #[cfg(feature = "testing")]
+    pub(super) fn of(network: super::testing::Network) -> Self {
+        Self {
+            wall: Wall::Network(network),
+            ..Self::start()
         }
     }
 
     pub(super) fn now(&self) -> Now {
         Now {
             instant: Instant::from_origin(self.origin.elapsed()),
-            unix_ms: unix_ms(),
+            unix_ms: match &self.wall {
+                Wall::System => unix_ms(),
+                #[cfg(feature = "testing")]
+                Wall::Network(network) => network.unix_ms(),
+            },
         }
     }
 

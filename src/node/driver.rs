@@ -28,8 +28,9 @@ use super::clock::Clock;
 use super::commands::{Command, Reply};
 use super::limiter::Limiter;
 use super::seeds::Resolver;
-use super::socket::{DATAGRAM_BYTES_MAX, Socket};
+use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
+use super::transport::Transport;
 use super::{TARGET, report};
 use crate::gossip::{Engine, Transmit};
 use crate::registry::RegistrarError;
@@ -64,7 +65,7 @@ pub(super) enum Life {
 
 pub(super) struct Driver {
     engine: Engine,
-    socket: Socket,
+    socket: Transport,
     clock: Clock,
     advertised: SocketAddr,
     resolver: Resolver,
@@ -104,7 +105,7 @@ enum Wake {
 impl Driver {
     pub(super) fn new(
         engine: Engine,
-        socket: Socket,
+        socket: Transport,
         clock: Clock,
         advertised: SocketAddr,
         resolver: Resolver,
@@ -137,6 +138,8 @@ impl Driver {
     /// Runs the node until it has left or is aborted.
     pub(super) async fn run(mut self) {
         let life = loop {
+            #[cfg(feature = "testing")]
+            self.socket.resumed().await;
             if self.is_aborted() {
                 break Life::Aborted;
             }
@@ -164,7 +167,7 @@ impl Driver {
 
     /// Whether [`Node::abort`](super::Node::abort) was called: then nothing more is said.
     fn is_aborted(&self) -> bool {
-        *self.channels.abort.borrow()
+        *self.channels.abort.borrow() || self.socket.is_crashed()
     }
 
     /// Takes in at most [`DATAGRAMS_PER_TURN`] datagrams; whether the socket is empty now.

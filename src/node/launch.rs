@@ -16,6 +16,7 @@ use super::handle::{Inner, Node};
 use super::seeds::Resolver;
 use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
 use super::stats::Published;
+use super::transport::Transport;
 use super::{TARGET, advertise};
 use crate::gossip::{Config, Engine, Entropy};
 
@@ -65,15 +66,48 @@ fn live(settings: Settings, started: oneshot::Sender<Result<Node, StartError>>) 
     runtime.shutdown_background();
 }
 
+/// What a node has of the world.
+struct World {
+    socket: Transport,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+impl World {
+    fn new(settings: &Settings) -> Result<Self, StartError> {
+        #[cfg(feature = "testing")]
+        if let Some(network) = &settings.network {
+            let bind = settings.bind;
+            let port = network.bind(bind);
+            let port = port.map_err(|source| StartError::Bind { bind, source })?;
+            return Ok(Self {
+                socket: Transport::Memory(port),
+                clock: Clock::of(network.clone()),
+                entropy: network.entropy(),
+            });
+        }
+        Ok(Self {
+            socket: Transport::Udp(Socket::bind(settings.bind)?),
+            clock: Clock::start(),
+            entropy: entropy()?,
+        })
+    }
+}
+
 async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver), StartError> {
+    let world = World::new(&settings)?;
     let Settings {
         cluster,
-        bind,
         advertise,
         seeds,
         event_capacity,
+        ..
     } = settings;
-    let socket = Socket::bind(bind)?;
+    let World {
+        socket,
+        clock,
+        entropy,
+    } = world;
     let local_addr = socket.local_addr();
     let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
     tracing::info!(
@@ -82,10 +116,9 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         receive_buffer_granted = socket.granted_bytes(), "node started"
     );
 
-    let clock = Clock::start();
     let mut config = Config::lan(cluster, advertised_addr);
     config.bind = local_addr;
-    let engine = Engine::new(config, entropy()?, clock.now())?;
+    let engine = Engine::new(config, entropy, clock.now())?;
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new());
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);

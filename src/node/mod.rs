@@ -44,6 +44,9 @@ mod report;
 mod seeds;
 mod socket;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod transport;
 mod wait;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};

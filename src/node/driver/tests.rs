@@ -2,6 +2,7 @@ use std::net::UdpSocket;
 
 use super::*;
 use crate::gossip::{Config, Entropy};
+use crate::node::socket::Socket;
 
 /// The other ends of a driver's channels.
 struct Ends {
@@ -13,6 +14,7 @@ struct Ends {
 /// A driver that has not taken a turn yet, and what holds it from outside.
 fn driver() -> (Driver, Ends) {
     let socket = Socket::bind(([127, 0, 0, 1], 0).into()).expect("binds");
+    let socket = Transport::Udp(socket);
     let (clock, advertised) = (Clock::start(), socket.local_addr());
     let entropy = Entropy {
         session: [1; 16],
