@@ -6,11 +6,11 @@
 //!
 //! # Time
 //!
-//! A run has three parts. First the world comes up: either *converged*, as if it had run for long,
-//! or by a *bootstrap* in which every process starts within [`Scenario::start_within`]. At the world's
-//! time 0 the `duration` begins, with the workload and the faults at the times that they state. When it
-//! is over all faults end: links are healed, stopped processes go on. Then the cluster has
-//! [`Expect::converge_within`] to agree, and everything is checked.
+//! A run has three parts. At the world's time 0 it begins, either *converged*, as if it had run for long, or
+//! with a *bootstrap* in which every process starts within [`Scenario::start_within`]. For the `duration` there are
+//! the workload and the faults, at the times that they state. When it is over all faults end: links are healed,
+//! stopped processes go on. Then the cluster has [`Expect::converge_within`] to agree, is watched for
+//! [`Expect::hold`] longer, and everything is checked.
 
 mod duration;
 mod fault;
