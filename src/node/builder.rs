@@ -26,6 +26,8 @@ pub struct NodeBuilder {
     plaintext: bool,
     on_current_runtime: bool,
     event_capacity: usize,
+    /// Nothing leaves the process: a test's network is set.
+    is_in_memory: bool,
     #[cfg(feature = "testing")]
     network: Option<super::testing::Network>,
 }
@@ -40,6 +42,7 @@ impl Default for NodeBuilder {
             plaintext: false,
             on_current_runtime: false,
             event_capacity: EVENT_CAPACITY,
+            is_in_memory: false,
             #[cfg(feature = "testing")]
             network: None,
         }
@@ -132,16 +135,9 @@ impl NodeBuilder {
     #[cfg(feature = "testing")]
     pub fn network(mut self, network: &super::testing::Network) -> Self {
         self.network = Some(network.clone());
+        self.is_in_memory = true;
         self.on_current_runtime = true;
         self
-    }
-
-    /// Whether nothing leaves the process.
-    fn is_in_memory(&self) -> bool {
-        #[cfg(feature = "testing")]
-        return self.network.is_some();
-        #[cfg(not(feature = "testing"))]
-        false
     }
 
     /// Starts the node. It needs no peer to start: it joins in the background, and never gives up.
@@ -161,7 +157,7 @@ impl NodeBuilder {
         if self.cluster.is_empty() {
             return Err(StartError::ClusterMissing);
         }
-        let is_in_memory = self.is_in_memory();
+        let is_in_memory = self.is_in_memory;
         let bind = address("bind", self.bind)?;
         if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
             return Err(StartError::NotLoopback { bind });
