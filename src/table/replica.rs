@@ -141,8 +141,7 @@ impl Replica {
             .expect("the caller made sure the owner is known");
         let cost = record.cost_bytes();
         let standing = holding.standing;
-        let previous = holding.records.insert(service.clone(), record);
-        let record = &holding.records[&service];
+        let previous = holding.records.insert(record.clone());
         let freed = previous.as_ref().map_or(0, Record::cost_bytes);
         holding.bytes = holding.bytes + cost - freed;
         self.bytes = self.bytes + cost - freed;
@@ -200,7 +199,7 @@ impl Replica {
         let Some(holding) = self.owners.get(&owner) else {
             return;
         };
-        let known = holding.records.contains_key(record.service());
+        let known = holding.records.contains(record.service());
         if known || holding.records.len() < self.limits.records_per_owner {
             return;
         }
@@ -228,7 +227,7 @@ impl Replica {
         match before {
             Some(Standing::Failing { .. }) => {}
             Some(Standing::Parked { .. }) => {
-                for record in holding.records.values() {
+                for record in holding.records.iter() {
                     self.visible
                         .show(owner, record.service(), record.instances());
                 }
@@ -240,7 +239,7 @@ impl Replica {
             }
             _ => {
                 self.visible.tell(Event::Joined { member: owner });
-                for record in holding.records.values() {
+                for record in holding.records.iter() {
                     self.visible
                         .replace(owner, record.service(), &[], record.instances());
                 }
@@ -261,7 +260,7 @@ impl Replica {
             return;
         };
         if matches!(holding.standing, Standing::Live | Standing::Failing { .. }) {
-            for record in holding.records.values() {
+            for record in holding.records.iter() {
                 self.visible
                     .replace(owner, record.service(), record.instances(), &[]);
             }
@@ -317,7 +316,7 @@ impl Replica {
     pub fn has_said_goodbye(&self, owner: Owner) -> bool {
         self.owners
             .get(&owner)
-            .is_some_and(|holding| holding.records.contains_key(LEAVING))
+            .is_some_and(|holding| holding.records.contains(LEAVING))
     }
 
     /// When something is due next.
@@ -346,7 +345,7 @@ impl Replica {
         match holding.standing {
             Standing::Failing { until } if until == at => {
                 let instances = holding.instances();
-                for record in holding.records.values() {
+                for record in holding.records.iter() {
                     self.visible
                         .hide(owner, record.service(), record.instances());
                 }
@@ -387,7 +386,7 @@ impl Replica {
         };
         owners
             .filter(|(_, holding)| holding.standing == Standing::Live)
-            .flat_map(|(_, holding)| holding.records.values())
+            .flat_map(|(_, holding)| holding.records.iter())
             .skip_while(move |record| {
                 after.as_ref().is_some_and(|(owner, service)| {
                     (record.owner(), record.service()) <= (*owner, service)
@@ -418,7 +417,7 @@ impl Replica {
     /// All records, visible or not, ordered by owner and service.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         let holdings = self.owners.values();
-        holdings.flat_map(|holding| holding.records.values())
+        holdings.flat_map(|holding| holding.records.iter())
     }
 
     /// Whether anything is known of that owner: it is live, has failed, or is waited for.
@@ -429,7 +428,7 @@ impl Replica {
     /// The records of one owner, visible or not, by service.
     pub fn records_of(&self, owner: Owner) -> impl Iterator<Item = &Record> {
         let holding = self.owners.get(&owner).into_iter();
-        holding.flat_map(|holding| holding.records.values())
+        holding.flat_map(|holding| holding.records.iter())
     }
 
     /// What the records of owners that have not been members yet cost, in bytes.

@@ -1,6 +1,7 @@
 //! What readers may see, kept up to date change by change and published in batches.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
@@ -8,8 +9,46 @@ use std::{
 use super::{directory::Directory, event::Event, record::Owner};
 use crate::registry::{Instances, ServiceInstance};
 
-/// One service's instances by id, then by owner: the order in which readers get them.
-type Service = BTreeMap<(Arc<str>, Owner), Arc<ServiceInstance>>;
+/// One service's instances in the order in which readers get them.
+type Service = BTreeSet<Shown>;
+
+/// An instance of an owner, ordered by its id, then by owner. That is all that tells two apart.
+#[derive(Debug, Clone)]
+struct Shown {
+    instance: Arc<ServiceInstance>,
+    owner: Owner,
+}
+
+impl Shown {
+    fn new(owner: Owner, instance: &Arc<ServiceInstance>) -> Self {
+        let instance = instance.clone();
+        Self { instance, owner }
+    }
+
+    fn place(&self) -> (&str, Owner) {
+        (self.instance.id(), self.owner)
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Shown {}
+
+impl PartialOrd for Shown {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Shown {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Visible {
@@ -83,11 +122,10 @@ impl Visible {
     }
 
     fn insert(&mut self, owner: Owner, service: &Arc<str>, instance: &Arc<ServiceInstance>) {
-        let key = (Arc::from(instance.id()), owner);
         self.services
             .entry(service.clone())
             .or_default()
-            .insert(key, instance.clone());
+            .replace(Shown::new(owner, instance));
         self.dirty.insert(service.clone());
     }
 
@@ -95,10 +133,7 @@ impl Visible {
         let Some(instances) = self.services.get_mut(service) else {
             return;
         };
-        if instances
-            .remove(&(Arc::from(instance.id()), owner))
-            .is_none()
-        {
+        if !instances.remove(&Shown::new(owner, instance)) {
             return;
         }
         if instances.is_empty() {
@@ -113,16 +148,15 @@ impl Visible {
         service: &Arc<str>,
         instance: &Arc<ServiceInstance>,
     ) {
-        let id: Arc<str> = Arc::from(instance.id());
         let other = self.services[service]
-            .range((id.clone(), OWNER_MIN)..)
-            .take_while(|((other_id, _), _)| *other_id == id)
-            .map(|((_, other), _)| *other)
+            .range(Shown::new(OWNER_MIN, instance)..)
+            .take_while(|shown| shown.instance.id() == instance.id())
+            .map(|shown| shown.owner)
             .find(|other| *other != owner);
         if let Some(other) = other {
             self.tell(Event::DuplicateInstance {
                 service: service.clone(),
-                id,
+                id: Arc::from(instance.id()),
                 owner,
                 other,
             });
@@ -140,7 +174,7 @@ impl Visible {
     pub(super) fn publish(&mut self, directory: &Directory) {
         for service in std::mem::take(&mut self.dirty) {
             let instances = match self.services.get(&service) {
-                Some(instances) => instances.values().cloned().collect(),
+                Some(shown) => shown.iter().map(|shown| shown.instance.clone()).collect(),
                 None => Instances::default(),
             };
             directory.publish(&service, instances);

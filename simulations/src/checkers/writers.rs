@@ -27,8 +27,11 @@ type Name = (Owner, Arc<str>);
 pub(super) struct SingleWriter {
     /// What owners have written: the hash under each number.
     written: BTreeMap<Name, BTreeMap<u64, u64>>,
-    /// What each node held when it was looked at last.
-    held: BTreeMap<LifeId, BTreeMap<Name, u64>>,
+    /// The names' numbers.
+    names: BTreeMap<Name, usize>,
+    /// The number of each record that a node held when it was looked at last, by the name's number; 0 where
+    /// it held none.
+    held: BTreeMap<LifeId, Vec<u64>>,
     /// What each node's books were then: how many records, and what they cost.
     books: BTreeMap<LifeId, (usize, usize, u64)>,
     events: BTreeMap<LifeId, u64>,
@@ -118,7 +121,7 @@ impl SingleWriter {
             return;
         };
         let host = world.truth().life(life).host;
-        let mut holds = BTreeMap::new();
+        let mut holds = Vec::with_capacity(self.names.len());
         let before = self.held.remove(&life).unwrap_or_default();
         for record in guest.process.records() {
             self.records += 1;
@@ -136,11 +139,16 @@ impl SingleWriter {
                 let what = what("which its owner did not write");
                 findings.add(world, self.name(), vec![host], what);
             }
-            if before.get(&name).is_some_and(|before| *before > seq) {
+            let next = self.names.len();
+            let number = *self.names.entry(name.clone()).or_insert(next);
+            if before.get(number).is_some_and(|before| *before > seq) {
                 let what = what("and held a higher one before");
                 findings.add(world, self.name(), vec![host], what);
             }
-            holds.insert(name, seq);
+            if number >= holds.len() {
+                holds.resize(number + 1, 0);
+            }
+            holds[number] = seq;
         }
         self.held.insert(life, holds);
     }

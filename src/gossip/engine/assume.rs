@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
+use rand::{RngExt, seq::SliceRandom};
 
 use super::{Burst, Engine, TimerKey};
 use crate::{
@@ -19,7 +19,9 @@ impl Engine {
     /// so that nodes which begin together do not go on in step.
     pub fn assume(&mut self, now: Now, members: &[PeerId], records: &[Record]) {
         let others = || members.iter().filter(|id| id.addr != self.me.addr);
-        let updates: Vec<_> = others().map(|id| foca::Member::alive(*id)).collect();
+        let mut updates: Vec<_> = others().map(|id| foca::Member::alive(*id)).collect();
+        // In no order, as they would have come.
+        updates.shuffle(&mut self.rng);
         self.tell_foca(updates.iter().cloned(), false);
         for update in &updates {
             self.follow(now, *update.id(), 0, Health::Alive);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Holding, Owner, Replica, Standing};
+use super::{Holding, Owner, Replica, Standing, holding::Records};
 use crate::registry::ServiceInstance;
 
 impl Replica {
@@ -33,7 +33,7 @@ impl Replica {
         let was = self.standing(owner);
         let holding = self.owners.entry(owner).or_insert_with(|| Holding {
             standing,
-            records: BTreeMap::new(),
+            records: Records::default(),
             forget: BTreeMap::new(),
             bytes: 0,
         });
@@ -74,7 +74,7 @@ impl Replica {
         }
         self.bytes -= holding.bytes;
         self.records -= holding.records.len();
-        for record in holding.records.values() {
+        for record in holding.records.iter() {
             self.visible
                 .hide(owner, record.service(), record.instances());
         }
