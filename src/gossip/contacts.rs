@@ -1,11 +1,17 @@
 //! The addresses that this node keeps calling.
 //!
-//! A seed that is not a member, and a member that failed: a few of them are called at a time, at
-//! most a second apart for ten minutes, then ever more slowly, for ever, also when nobody is left
-//! alive. That is how a joiner joins, and how two halves of a split find each other again. One that
-//! has said goodbye is not called, unless it is a seed: a new process may start there.
+//! A seed that is not a member, and a member that failed: a few of them, drawn anew each time, are
+//! called once a second; each of them for ten minutes, then ever more rarely, for ever, also when
+//! nobody is left alive. That is how a joiner joins, and how two halves of a split find each other
+//! again. How many are lost does not matter to the pace: 64 nodes that call three of the other 64 a
+//! second find the way back at once. What is *urgent* is called without that pace: a seed that was just
+//! resolved, and everybody who is lost once one of them is back.
+//!
+//! One that has said goodbye is not called, unless it is a seed: a new process may start there.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use rand::{Rng, seq::SliceRandom};
 
 use super::Instant;
 
@@ -24,6 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 struct Contact {
     is_seed: bool,
+    /// To be called at once.
+    is_urgent: bool,
     since: Instant,
     next: Instant,
     pause: Duration,
@@ -45,6 +53,8 @@ pub(super) struct Contacts {
     /// Addresses that turned out to be this node.
     selves: Vec<SocketAddr>,
     tokens: BTreeMap<u64, Call>,
+    /// When those that are not urgent may be called next.
+    next_round: Instant,
     eagerly_for: Duration,
     interval: Duration,
 }
@@ -66,12 +76,14 @@ impl Contacts {
         let pause = self.interval;
         let fresh = Contact {
             is_seed: true,
+            is_urgent: true,
             since: now,
             next: now,
             pause,
         };
         let contact = self.by_addr.entry(addr).or_insert(fresh);
         contact.is_seed = true;
+        contact.is_urgent = true;
         contact.next = contact.next.min(now);
     }
 
@@ -96,6 +108,7 @@ impl Contacts {
             addr,
             Contact {
                 is_seed,
+                is_urgent: false,
                 since: now,
                 next,
                 pause: self.interval,
@@ -124,33 +137,48 @@ impl Contacts {
     /// Somebody who was lost is back: all others are worth a call now.
     pub(super) fn call_all_now(&mut self, now: Instant) {
         for contact in self.by_addr.values_mut() {
+            contact.is_urgent = true;
             contact.next = now;
         }
     }
 
-    /// Whom to call now: those that have waited longest.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<SocketAddr> {
-        let mut due: Vec<_> = self
-            .by_addr
-            .iter()
-            .filter(|(_, contact)| contact.next <= now)
-            .map(|(addr, contact)| (contact.next, *addr))
-            .collect();
-        due.sort_unstable();
+    /// Whom to call now: the urgent ones, or some of those whose turn it is.
+    pub(super) fn due(&mut self, now: Instant, rng: &mut impl Rng) -> Vec<SocketAddr> {
+        let is_due = |contact: &Contact| contact.next <= now;
+        let urgent = |contact: &Contact| contact.is_urgent && is_due(contact);
+        let mut due = self.listed(urgent);
+        if due.is_empty() && now >= self.next_round {
+            due = self.listed(is_due);
+            due = due.partial_shuffle(rng, AT_A_TIME).0.to_vec();
+            if !due.is_empty() {
+                self.next_round = now + self.interval;
+            }
+        }
         due.truncate(AT_A_TIME);
-        for (_, addr) in &due {
+        for addr in &due {
             let contact = self.by_addr.get_mut(addr).expect("it was just listed");
             if now - contact.since > self.eagerly_for {
                 contact.pause = (contact.pause * 2).min(LONGEST_PAUSE);
             }
+            contact.is_urgent = false;
             contact.next = now + contact.pause;
         }
-        due.into_iter().map(|(_, addr)| addr).collect()
+        due
+    }
+
+    fn listed(&self, pick: impl Fn(&Contact) -> bool) -> Vec<SocketAddr> {
+        let picked = self.by_addr.iter().filter(|(_, contact)| pick(contact));
+        picked.map(|(addr, _)| *addr).collect()
     }
 
     /// When somebody is to be called next.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.by_addr.values().map(|contact| contact.next).min()
+        let contacts = self.by_addr.values();
+        let at = |contact: &Contact| match contact.is_urgent {
+            true => contact.next,
+            false => contact.next.max(self.next_round),
+        };
+        contacts.map(at).min()
     }
 
     /// Notes that a hello with this token went to `addr`.
@@ -185,7 +213,13 @@ impl Contacts {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
     use super::*;
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(1)
+    }
 
     fn addr(port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], port))
@@ -200,27 +234,47 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_called_at_a_time_and_all_get_their_turn() {
+    fn three_of_the_lost_are_called_in_a_second_and_all_get_their_turn() {
+        let mut contacts = contacts();
+        for port in 1..=64 {
+            contacts.add_lost(at(0), addr(port));
+        }
+        let (mut rng, mut called) = (rng(), std::collections::BTreeSet::new());
+        assert!(contacts.due(at(0), &mut rng).is_empty());
+        for second in 1..=300 {
+            assert_eq!(contacts.next_due(), Some(at(second)));
+            let due = contacts.due(at(second), &mut rng);
+            assert_eq!(due.len(), 3);
+            called.extend(due);
+            assert!(contacts.due(at(second), &mut rng).is_empty());
+        }
+        assert_eq!(called.len(), 64);
+    }
+
+    #[test]
+    fn once_one_is_back_all_others_are_called_without_a_pause() {
         let mut contacts = contacts();
         for port in 1..=7 {
             contacts.add_lost(at(0), addr(port));
         }
-        let mut called = contacts.due(at(1));
-        assert_eq!(called.len(), 3);
-        called.extend(contacts.due(at(1)));
-        called.extend(contacts.due(at(1)));
+        contacts.call_all_now(at(1));
+        let mut called = Vec::new();
+        for _ in 0..3 {
+            assert_eq!(contacts.next_due(), Some(at(1)));
+            called.extend(contacts.due(at(1), &mut rng()));
+        }
         called.sort_unstable();
         assert_eq!(called, (1..=7).map(addr).collect::<Vec<_>>());
-        assert!(contacts.due(at(1)).is_empty());
+        assert_eq!(contacts.next_due(), Some(at(2)));
     }
 
     #[test]
     fn a_lost_member_is_called_for_ever_and_ever_more_slowly() {
         let mut contacts = contacts();
         contacts.add_lost(at(0), addr(1));
-        let mut calls = Vec::new();
+        let (mut rng, mut calls) = (rng(), Vec::new());
         for second in 0..7_200 {
-            calls.extend(contacts.due(at(second)).iter().map(|_| second));
+            calls.extend(contacts.due(at(second), &mut rng).iter().map(|_| second));
         }
         assert_eq!(calls.iter().filter(|second| **second <= 600).count(), 600);
         let late: Vec<_> = calls.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -245,7 +299,7 @@ mod tests {
         contacts.add_seed(at(0), addr(1));
         contacts.is_self(addr(1));
         contacts.add_seed(at(1), addr(1));
-        assert!(contacts.due(at(2)).is_empty());
+        assert!(contacts.due(at(2), &mut rng()).is_empty());
     }
 
     #[test]

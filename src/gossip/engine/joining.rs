@@ -89,7 +89,7 @@ impl Engine {
         if self.life == Life::Leaving {
             return;
         }
-        for addr in self.contacts.due(now.instant) {
+        for addr in self.contacts.due(now.instant, &mut self.rng) {
             self.say_hello(now, addr, 0);
         }
         if let Some(at) = self.contacts.next_due() {
