@@ -14,6 +14,8 @@ use tidings::{
 pub trait Process {
     /// A datagram has come.
     fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]);
+    /// Nothing listens where a datagram was sent to.
+    fn handle_unreachable(&mut self, now: Now, to: SocketAddr);
     /// Does everything that is due.
     fn handle_timeout(&mut self, now: Now);
     /// When that is to be called, if nothing comes in before.
@@ -90,6 +92,10 @@ pub struct Gauges {
 impl Process for Engine {
     fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
         Self::handle_datagram(self, now, from, datagram);
+    }
+
+    fn handle_unreachable(&mut self, now: Now, to: SocketAddr) {
+        Self::handle_unreachable(self, now, to);
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -1,5 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
+use super::Detection;
 use crate::table::Limits;
 
 /// The least value of [`Config::max_datagram`], and its default: what every IPv6 path carries
@@ -8,7 +9,8 @@ pub const MIN_DATAGRAM_BYTES: usize = 1_200;
 /// The most: what a UDP datagram over IPv4 can hold.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
 
-/// How an engine behaves. [`Config::lan`] gives the values that the field docs name as defaults.
+/// How an engine behaves. The fields' docs name the values of [`Config::lan`] as defaults;
+/// [`Config::local`] and [`Config::wan`] say where they differ.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
@@ -23,18 +25,28 @@ pub struct Config {
     /// 1,200, because tunnels and overlays are common, and members that are visible with services
     /// that are not would be the worst of failures. Range 1,200 to 65,507.
     pub max_datagram: usize,
-    /// How often one member is probed. Default 1 s, memberlist's LAN value.
+    /// How often one member is probed. Default 1 s, memberlist's LAN value (`ProbeInterval`). While this node is
+    /// not well ([`Detection::local_health`]) it and the next two are up to nine times as long.
     pub probe_period: Duration,
-    /// How long a probed member has to answer before others are asked to try. Default 500 ms,
-    /// memberlist's LAN value.
+    /// How long a probed member has to answer before others are asked to try. Half of it is the gap
+    /// between two pings of one probe. Default 200 ms, where memberlist waits 500 ms for one ping: a LAN's round
+    /// trip takes under 1 ms, and in this time two pings get their chance.
     pub probe_timeout: Duration,
+    /// How long a probed member has to answer, to whomever, before it is suspected. Default 500 ms: five pings,
+    /// which at a loss of 30 % all fail for one in 29 (0.51 to the power of 5), and the indirect ones.
+    pub probe_deadline: Duration,
     /// How many others are asked. Default 3, as in memberlist and in SWIM (section 4.1, `k`).
     pub indirect_probes: u8,
     /// How many members get each push of news. Default 3.
     pub fanout: u8,
-    /// A suspected member has this times `max(1, log10 N)` probe periods to refute. Default 4,
-    /// memberlist's LAN value.
-    pub suspicion_multiplier: u8,
+    /// What a suspected member has to refute at least, times `max(1, log10 N)`: as soon as three others have
+    /// found it silent too. Default 600 ms; memberlist's LAN profile has 4 s, without asking anybody.
+    pub suspicion_min: Duration,
+    /// What it has at most, when nobody has: so many times the least. Default 6, memberlist's
+    /// `SuspicionMaxTimeoutMult`.
+    pub suspicion_max_multiplier: u8,
+    /// What the failure detection does beyond SWIM.
+    pub detection: Detection,
     /// Each piece of news is sent this times `ceil(log10(N + 1))` times by each node. Default 4,
     /// memberlist's LAN value.
     pub retransmit_multiplier: u8,
@@ -81,40 +93,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults, for hosts that reach each other within some milliseconds.
-    pub fn lan(cluster: impl Into<String>, advertise: SocketAddr) -> Self {
-        let ms = Duration::from_millis;
-        Self {
-            cluster: cluster.into(),
-            advertise,
-            bind: advertise,
-            max_datagram: MIN_DATAGRAM_BYTES,
-            probe_period: ms(1_000),
-            probe_timeout: ms(500),
-            indirect_probes: 3,
-            fanout: 3,
-            suspicion_multiplier: 4,
-            retransmit_multiplier: 4,
-            burst_gaps: [ms(0), ms(2), ms(8), ms(32)],
-            gossip_interval: ms(200),
-            news_rate: 200,
-            news_burst: 64,
-            page_rate: 4_000,
-            page_burst: 1_024,
-            sync_delay: ms(20),
-            sync_interval: ms(100),
-            sync_interval_max: ms(10_000),
-            request_timeout: ms(250),
-            remember_down: ms(600_000),
-            seed_retry: ms(100),
-            seed_retry_max: ms(30_000),
-            contact_interval: ms(1_000),
-            contact_eagerly_for: ms(600_000),
-            max_members: 10_000,
-            table: Limits::default(),
-        }
-    }
-
     /// How often each node sends a piece of news in a cluster of `n`: memberlist's
     /// `RetransmitLimit`. foca's own count stays low in small clusters (4 at N=10).
     pub fn copies(&self, n: usize) -> u8 {
@@ -122,13 +100,17 @@ impl Config {
         self.retransmit_multiplier.saturating_mul(digits).max(1)
     }
 
-    /// How long a suspected member of a cluster of `n` has to refute: memberlist's
-    /// `SuspicionTimeout`.
+    /// How long a suspected member of a cluster of `n` has to refute at least: `suspicion_min`, scaled as
+    /// memberlist's `SuspicionTimeout` is.
     pub fn suspicion_timeout(&self, n: usize) -> Duration {
         #[allow(clippy::cast_precision_loss)] // a cluster's size is far below 2^52
         let scale = (n.max(1) as f64).log10().max(1.0);
-        self.probe_period
-            .mul_f64(f64::from(self.suspicion_multiplier) * scale)
+        self.suspicion_min.mul_f64(scale)
+    }
+
+    /// How long it has at most, as long as this node is well.
+    pub fn suspicion_timeout_max(&self, n: usize) -> Duration {
+        self.suspicion_timeout(n) * u32::from(self.suspicion_max_multiplier)
     }
 
     /// Finds the first field that is out of its range.
@@ -162,6 +144,14 @@ impl Config {
                 "more than zero and less than probe_period",
             );
         }
+        if self.probe_deadline < self.probe_timeout || self.probe_deadline > self.probe_period {
+            let value = format!("{:?}", self.probe_deadline);
+            return refuse(
+                "probe_deadline",
+                value,
+                "at least probe_timeout and at most probe_period",
+            );
+        }
         if self.seed_retry_max < self.seed_retry {
             let value = format!("{:?}", self.seed_retry_max);
             return refuse("seed_retry_max", value, "at least seed_retry");
@@ -169,7 +159,10 @@ impl Config {
         for (field, value) in [
             ("indirect_probes", self.indirect_probes.into()),
             ("fanout", self.fanout.into()),
-            ("suspicion_multiplier", self.suspicion_multiplier.into()),
+            (
+                "suspicion_max_multiplier",
+                self.suspicion_max_multiplier.into(),
+            ),
             ("retransmit_multiplier", self.retransmit_multiplier.into()),
             ("news_rate", self.news_rate),
             ("news_burst", self.news_burst),
@@ -181,6 +174,8 @@ impl Config {
             }
         }
         for (field, value) in [
+            ("probe_timeout", self.probe_timeout),
+            ("suspicion_min", self.suspicion_min),
             ("gossip_interval", self.gossip_interval),
             ("sync_interval", self.sync_interval),
             ("request_timeout", self.request_timeout),
@@ -239,9 +234,13 @@ mod tests {
     #[test]
     fn suspicion_grows_with_the_logarithm_of_the_cluster() {
         let timeout = |n| config().suspicion_timeout(n);
-        assert_eq!(timeout(1), Duration::from_secs(4));
-        assert_eq!(timeout(10), Duration::from_secs(4));
-        assert_eq!(timeout(100), Duration::from_secs(8));
+        assert_eq!(timeout(1), Duration::from_millis(600));
+        assert_eq!(timeout(10), Duration::from_millis(600));
+        assert_eq!(timeout(100), Duration::from_millis(1_200));
+        assert_eq!(
+            config().suspicion_timeout_max(100),
+            Duration::from_millis(7_200)
+        );
     }
 
     #[test]

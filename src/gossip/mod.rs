@@ -37,18 +37,23 @@
 mod budget;
 mod config;
 mod contacts;
+mod detection;
 mod engine;
 mod foca_runtime;
 mod history;
 mod identity;
+mod local_health;
 mod members;
 mod news;
+mod profile;
 mod proofs;
 mod stats;
+mod suspicion;
 mod timers;
 mod wire;
 
 pub use config::{Config, ConfigError, MAX_DATAGRAM_BYTES, MIN_DATAGRAM_BYTES};
+pub use detection::Detection;
 pub use engine::{Engine, Entropy, Member, MemberState, Transmit};
 pub use identity::{PeerId, canonical};
 pub use stats::{Dropped, Stats};

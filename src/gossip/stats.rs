@@ -31,6 +31,17 @@ pub struct Stats {
     pub rebirths: u64,
     /// Suspicions of this node that it refuted.
     pub refutations: u64,
+    /// Probes that nobody answered in time.
+    pub probes_failed: u64,
+    /// Times that the operating system said that nothing listens at a member's address.
+    pub evidence: u64,
+    /// Members declared down because their hosts said so, to this node and to others.
+    pub refused: u64,
+    /// Pauses of this process that were noticed.
+    pub pauses: u64,
+    /// Whether this node has reason to doubt itself: 0 (none) to 8. It waits by so many times longer before it
+    /// blames others.
+    pub local_health: u8,
     /// Members that are live or suspected, this node included.
     pub members: usize,
     /// Those of them that are suspected.

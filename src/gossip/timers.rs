@@ -5,7 +5,10 @@
 //! inputs give the same outputs. The number of timers is bounded by the number of keys: a fixed
 //! few, and one or two for each member.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::Instant;
 
@@ -68,6 +71,17 @@ impl<K: Ord + Clone> Timers<K> {
         Some(key)
     }
 
+    /// Moves every deadline back by `time`.
+    pub(super) fn put_off(&mut self, time: Duration) {
+        self.queue = std::mem::take(&mut self.queue)
+            .into_iter()
+            .map(|(at, order, key)| (at + time, order, key))
+            .collect();
+        for (at, _) in self.keys.values_mut() {
+            *at = *at + time;
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.keys.clear();
@@ -81,8 +95,6 @@ impl<K: Ord + Clone> Timers<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(ms: u64) -> Instant {
@@ -112,6 +124,18 @@ mod tests {
         timers.set_earlier("a", at(6));
         assert_eq!(timers.pop_due(at(6)), Some("a"));
         assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn what_is_put_off_keeps_its_order() {
+        let mut timers = Timers::default();
+        timers.set("b", at(5));
+        timers.set("a", at(5));
+        timers.put_off(Duration::from_millis(10));
+        assert_eq!(timers.pop_due(at(14)), None);
+        assert_eq!(timers.deadline(&"a"), Some(at(15)));
+        assert_eq!(timers.pop_due(at(15)), Some("b"));
+        assert_eq!(timers.pop_due(at(15)), Some("a"));
     }
 
     #[test]

@@ -194,6 +194,10 @@ impl Process for Baseline {
         }
     }
 
+    fn handle_unreachable(&mut self, _: Now, _: SocketAddr) {
+        // foca has no use for it.
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         if self.has_left {
             return;

@@ -6,7 +6,7 @@
 //! that the member was cut off from third ones, for nobody may be declared failed on the word of those who
 //! cannot reach it. Lossy links are no excuse either.
 //!
-//! The grace is the engine's suspicion time in a cluster of this size and five seconds: what began while the excuse
+//! The grace is the engine's longest suspicion time in a cluster of this size and five seconds: what began while the excuse
 //! lasted may take that long to end.
 
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) struct NothingLiveIsLost {
 impl NothingLiveIsLost {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 7_946));
-        let suspicion = engine_config(scenario, addr).suspicion_timeout(scenario.nodes);
+        let suspicion = engine_config(scenario, addr).suspicion_timeout_max(scenario.nodes);
         Self {
             grace: suspicion + GRACE_BEYOND_SUSPICION,
             allowed: u64::try_from(scenario.expect.false_positives).ok(),

@@ -86,6 +86,10 @@ impl Process for Flawed {
         }
     }
 
+    fn handle_unreachable(&mut self, now: Now, to: SocketAddr) {
+        self.engine.handle_unreachable(now, to);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.is_on |= now.instant >= self.begins;
         self.engine.handle_timeout(now);

@@ -120,9 +120,18 @@ pub struct Tuning {
     /// How many members get each push of news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fanout: Option<u8>,
-    /// The suspicion time is this times `max(1, log10 N)` probe periods.
+    /// How long a probed member has to answer before it is suspected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suspicion_multiplier: Option<u8>,
+    pub probe_deadline: Option<Span>,
+    /// The least suspicion time is this times `max(1, log10 N)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion_min: Option<Span>,
+    /// The longest suspicion time is so many times the least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion_max_multiplier: Option<u8>,
+    /// The parts of the failure detection that are switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<DetectionPart>,
     /// A piece of news is sent this times `ceil(log10(N + 1))` times by each node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retransmit_multiplier: Option<u8>,
@@ -132,6 +141,35 @@ pub struct Tuning {
     /// Members that are known at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_members: Option<usize>,
+}
+
+/// A part of the failure detection; each is a field of `tidings::gossip::Detection`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // the fields' docs say what they are
+pub enum DetectionPart {
+    LocalHealth,
+    Confirm,
+    Resend,
+    Buddy,
+    Pauses,
+    Hurry,
+    Evidence,
+}
+
+impl DetectionPart {
+    /// Switches the part off.
+    pub const fn switch_off(self, detection: &mut tidings::gossip::Detection) {
+        *match self {
+            Self::LocalHealth => &mut detection.local_health,
+            Self::Confirm => &mut detection.confirm,
+            Self::Resend => &mut detection.resend,
+            Self::Buddy => &mut detection.buddy,
+            Self::Pauses => &mut detection.pauses,
+            Self::Hurry => &mut detection.hurry,
+            Self::Evidence => &mut detection.evidence,
+        } = false;
+    }
 }
 
 /// What must hold. A time that is not stated is measured and not judged.

@@ -145,7 +145,10 @@ pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
         probe_timeout,
         indirect_probes,
         fanout,
-        suspicion_multiplier,
+        probe_deadline,
+        suspicion_min,
+        suspicion_max_multiplier,
+        without,
         retransmit_multiplier,
         max_datagram,
         max_members,
@@ -160,7 +163,13 @@ pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
     span(probe_timeout, &mut config.probe_timeout);
     config.indirect_probes = indirect_probes.unwrap_or(config.indirect_probes);
     config.fanout = fanout.unwrap_or(config.fanout);
-    config.suspicion_multiplier = suspicion_multiplier.unwrap_or(config.suspicion_multiplier);
+    span(probe_deadline, &mut config.probe_deadline);
+    span(suspicion_min, &mut config.suspicion_min);
+    config.suspicion_max_multiplier =
+        suspicion_max_multiplier.unwrap_or(config.suspicion_max_multiplier);
+    for part in without {
+        part.switch_off(&mut config.detection);
+    }
     config.retransmit_multiplier = retransmit_multiplier.unwrap_or(config.retransmit_multiplier);
     config.max_datagram = max_datagram.unwrap_or(config.max_datagram);
     config.max_members = max_members.unwrap_or(config.max_members);

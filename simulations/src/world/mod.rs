@@ -109,6 +109,12 @@ enum Due {
         from: SocketAddr,
         payload: bytes::Bytes,
     },
+    /// The word that nothing listens at `to` arrives at a process that has sent there.
+    Refused {
+        host: usize,
+        life: LifeId,
+        to: SocketAddr,
+    },
     /// A process wakes up.
     Wakes { host: usize, life: LifeId },
     /// Something is done to the world.
@@ -312,6 +318,7 @@ impl World {
                 from,
                 payload,
             } => self.arrive(host, at, from, payload),
+            Due::Refused { host, life, to } => self.refused(host, life, to),
             Due::Wakes { host, life } => self.wake(host, life),
             Due::Step(step) => self.take_step(step),
         }

@@ -12,9 +12,10 @@ impl World {
         if place.addr != at {
             return; // it was sent to where nobody lives any more
         }
-        let Some(guest) = place.guest.as_mut() else {
-            return;
-        };
+        if place.guest.is_none() {
+            return self.refuse(host, from);
+        }
+        let guest = place.guest.as_mut().expect("just seen");
         place.received += 1;
         self.trace.mark(self.now, Mark::Arrives, host, &payload);
         if !guest.take_in(from, payload) {
@@ -26,6 +27,45 @@ impl World {
         } else {
             self.turn(host);
         }
+    }
+
+    /// A host on which nothing listens says so to whoever has sent to it, unless the host is gone too.
+    fn refuse(&mut self, host: usize, sender: SocketAddr) {
+        /// IP and ICMP headers, and as much of the datagram as Linux sends back of a small one.
+        const ICMP_BYTES: usize = 100;
+        let to = self.hosts[host].addr;
+        let Some(&sender) = self
+            .by_addr
+            .get(&sender)
+            .filter(|_| !self.hosts[host].is_silent)
+        else {
+            return;
+        };
+        let Some(life) = self.hosts[sender].guest.as_ref().map(|guest| guest.life) else {
+            return;
+        };
+        let faults = &mut self.faults;
+        let hit = |fault: usize| faults[fault].hits += 1;
+        let fate = self.network.send(self.now, host, sender, ICMP_BYTES, hit);
+        if let Fate::Arrives(at) | Fate::Twice(at, _) = fate {
+            let due = Due::Refused {
+                host: sender,
+                life,
+                to,
+            };
+            self.queue.put(at, due);
+        }
+    }
+
+    /// A process hears that nothing listens where it has sent to.
+    pub(super) fn refused(&mut self, host: usize, life: LifeId, to: SocketAddr) {
+        let now = self.clock(host);
+        let guest = self.hosts[host].guest.as_mut();
+        let Some(guest) = guest.filter(|guest| guest.life == life && !guest.is_stopped()) else {
+            return;
+        };
+        guest.process.handle_unreachable(now, to);
+        self.turn(host);
     }
 
     pub(super) fn wake(&mut self, host: usize, life: LifeId) {

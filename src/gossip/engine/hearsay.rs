@@ -3,10 +3,8 @@
 //! # Word of a death
 //!
 //! Down is terminal, so a peer's word alone never makes it true here: it is imported as a suspicion,
-//! with our own timer, and the member is asked at once. If it lives it refutes, and the peer, who
+//! with our own timer, and the member and others are asked at once. If it lives it refutes, and the peer, who
 //! holds it dead, is the one who has to learn.
-
-use foca::{Member, Message, State};
 
 use super::Engine;
 use crate::gossip::{
@@ -74,7 +72,6 @@ impl Engine {
     fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
         self.sync_moved(now);
         self.learn(now, id, incarnation, Health::Suspect, true);
-        let accusation = Member::new(id, incarnation, State::Suspect);
-        self.send_swim_of_ours(now, id, Message::Ping(0), vec![accusation]);
+        self.accuse(now, id);
     }
 }

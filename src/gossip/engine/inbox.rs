@@ -38,6 +38,7 @@ impl Engine {
         if self.has_left() {
             return;
         }
+        self.notice_pause(now);
         let from = canonical(from);
         if let Err(cause) = self.receive(now, from, datagram) {
             self.drop_datagram(now, from, cause);
@@ -89,6 +90,10 @@ impl Engine {
             Message::Pull(pull) => self.pull_received(now, from, pull),
             Message::Page(page) => self.page_received(now, from, page)?,
             Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
+            Message::Ping(ping) => self.ping_received(now, from, ping)?,
+            Message::Pong(pong) => self.pong_received(now, from, &preamble, pong)?,
+            Message::Ask(ask) => self.ask_received(now, from, ask)?,
+            Message::Finding(finding) => self.finding_received(now, from, finding)?,
         }
         if self.trust(now, from) == Trust::Known {
             self.compare_fingerprint(now, from, preamble.fingerprint);

@@ -1,42 +1,27 @@
-//! foca's packets, timers and effects, and the timers of suspicions.
+//! foca's packets, timers and effects.
 //!
 //! The engine stands between foca and the wire on both sides. On the way in it takes out what foca
 //! must not see: word of our own address (foca would pass a higher boot on as down, trap 11), boots
 //! from the far future, strangers beyond the bound. Then it applies to [`Members`] what foca
 //! applied, and acts on each change.
-//!
-//! foca starts a suspicion timer only where a probe failed, and hands it back whether or not the
-//! member has refuted since (traps 1 and 5). So the engine keeps those timers itself: one for each
-//! suspected member, from wherever the suspicion came, the earliest wins; and foca gets it back
-//! only while that very identity and incarnation is still suspected.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use foca::{OwnedNotification, Timer};
 
 use super::{Engine, TimerKey, standing::Life};
-use crate::{
-    gossip::{
-        Now,
-        foca_runtime::{Effect, foca_config},
-        identity::{PeerId, canonical},
-        members::Change,
-        stats::Cause,
-        wire::{
-            frame::Preamble,
-            message::{Health, SwimHead, addressee},
-            swim::{HEAD_BYTES, SwimPacket, health, incarnation_of},
-        },
+use crate::gossip::{
+    Now,
+    foca_runtime::{Effect, foca_config},
+    identity::{PeerId, canonical},
+    members::Change,
+    stats::Cause,
+    wire::{
+        frame::Preamble,
+        message::{Health, SwimHead, addressee},
+        swim::{HEAD_BYTES, SwimPacket, health, message_of},
     },
-    table::Instant,
 };
-
-/// A member that has to refute.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Suspicion {
-    pub(super) id: PeerId,
-    pub(super) incarnation: u16,
-}
 
 /// Who sent a packet of foca's.
 pub(super) fn sender(from: SocketAddr, preamble: &Preamble, head: &SwimHead) -> PeerId {
@@ -90,6 +75,7 @@ impl Engine {
         }
         self.follow_packet(now, &packet);
         self.run_effects(now);
+        self.probe_answered(now, &packet.header);
         Ok(())
     }
 
@@ -101,7 +87,10 @@ impl Engine {
         }
         for update in &packet.updates {
             if update.id() == &self.me {
-                self.stats.refutations += u64::from(update.state() == foca::State::Suspect);
+                if update.state() == foca::State::Suspect {
+                    self.stats.refutations += 1;
+                    self.feel_worse();
+                }
             } else {
                 self.follow(
                     now,
@@ -154,7 +143,7 @@ impl Engine {
 
     /// A peer addressed an identity that we no longer bear: it missed our rebirth. Unless it learns
     /// of it, its probes fail and it would declare a healthy member down.
-    fn correct_address(&mut self, now: Now, peer: PeerId) {
+    pub(super) fn correct_address(&mut self, now: Now, peer: PeerId) {
         if self.life == Life::Running && self.answer_budget.take(now.instant) {
             self.send_swim_of_ours(now, peer, foca::Message::Gossip, Vec::new());
         }
@@ -220,7 +209,10 @@ impl Engine {
         let (id, health) = change.after;
         match health {
             Health::Suspect => self.suspect(now, id, incarnation),
-            _ => self.clear_suspicion(id.addr),
+            _ => {
+                self.clear_suspicion(id.addr);
+                self.close_case(id.addr);
+            }
         }
         let was_active = change
             .before
@@ -253,6 +245,7 @@ impl Engine {
         let left = self.replica.has_said_goodbye(id.owner());
         self.replica.owner_down(now.instant, id.owner());
         if !left {
+            self.hurry(now);
             self.contacts.add_lost(now.instant, id.addr);
             self.schedule_contact();
         }
@@ -271,56 +264,6 @@ impl Engine {
         }
     }
 
-    fn suspect(&mut self, now: Now, id: PeerId, incarnation: u16) {
-        let timeout = self.config.suspicion_timeout(self.members.active_len() + 1);
-        let deadline = now.instant + timeout;
-        tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
-        // Who hears of the same suspicion again sees no change, so the earliest deadline stands.
-        let suspicion = Suspicion { id, incarnation };
-        self.suspicions.insert(id.addr, suspicion);
-        self.timers.set(TimerKey::Suspicion(id.addr), deadline);
-    }
-
-    fn clear_suspicion(&mut self, addr: SocketAddr) {
-        if self.suspicions.remove(&addr).is_some() {
-            self.timers.cancel(&TimerKey::Suspicion(addr));
-        }
-    }
-
-    /// A suspected member's time is up. foca hears of it only if the suspicion still stands.
-    pub(super) fn suspicion_due(&mut self, now: Now, addr: SocketAddr) {
-        let Some(suspicion) = self.suspicions.get(&addr).copied() else {
-            return;
-        };
-        let Suspicion { id, incarnation } = suspicion;
-        let stands = self.members.get(addr).is_some_and(|peer| {
-            peer.id == id && peer.incarnation == incarnation && peer.health == Health::Suspect
-        });
-        if !stands {
-            self.suspicions.remove(&addr);
-            return;
-        }
-        if !self.connected || !self.feeds_foca() {
-            // While we are dead to others ourselves, we judge nobody.
-            self.timers.set(
-                TimerKey::Suspicion(addr),
-                now.instant + self.config.probe_period,
-            );
-            return;
-        }
-        self.suspicions.remove(&addr);
-        let token = self.timer_token;
-        self.give_timer(
-            now,
-            Timer::ChangeSuspectToDown {
-                member_id: id,
-                incarnation,
-                token,
-            },
-        );
-        self.follow(now, id, incarnation, Health::Down);
-    }
-
     pub(super) fn foca_timer_due(&mut self, now: Now, number: u64) {
         if let Some(timer) = self.foca_timers.remove(&number)
             && self.feeds_foca()
@@ -336,7 +279,7 @@ impl Engine {
         }
     }
 
-    fn give_timer(&mut self, now: Now, timer: Timer<PeerId>) {
+    pub(super) fn give_timer(&mut self, now: Now, timer: Timer<PeerId>) {
         if let Err(error) = self.swim.handle_timer(timer, &mut self.effects) {
             tracing::debug!(target: "tidings::gossip", %error, "foca refused a timer");
         }
@@ -348,10 +291,10 @@ impl Engine {
         for effect in std::mem::take(&mut self.effects.0) {
             match effect {
                 Effect::Send(to, packet) => {
-                    self.note_incarnation(&packet);
+                    self.note_sent(now, to, &packet);
                     self.send_swim(now, to, &packet);
                 }
-                Effect::Schedule(timer, after) => self.schedule(now, timer, now.instant + after),
+                Effect::Schedule(timer, after) => self.schedule(now, timer, after),
                 Effect::Notify(OwnedNotification::Active) => self.connected = true,
                 Effect::Notify(OwnedNotification::Idle) => self.alone(now),
                 Effect::Notify(OwnedNotification::Defunct) => self.declared_dead(now),
@@ -361,16 +304,19 @@ impl Engine {
         }
     }
 
-    /// foca does not say what its own incarnation is, but writes it into every packet.
-    fn note_incarnation(&mut self, packet: &[u8]) {
-        let written = incarnation_of(&packet[HEAD_BYTES..]);
+    /// foca does not say what its own incarnation is, nor whom it probes, but writes both into its packets.
+    fn note_sent(&mut self, now: Now, to: PeerId, packet: &[u8]) {
+        let written = message_of(&packet[HEAD_BYTES..]);
         debug_assert!(written.is_ok(), "foca wrote what we cannot read");
-        if let Ok(incarnation) = written {
+        if let Ok((incarnation, message)) = written {
             self.incarnation = incarnation;
+            if let foca::Message::Ping(number) = message {
+                self.probe_begun(now, to, number);
+            }
         }
     }
 
-    fn schedule(&mut self, now: Now, timer: Timer<PeerId>, at: Instant) {
+    fn schedule(&mut self, now: Now, timer: Timer<PeerId>, after: Duration) {
         match timer {
             Timer::ChangeSuspectToDown {
                 member_id,
@@ -383,7 +329,8 @@ impl Engine {
             }
             Timer::RemoveDown(id) => {
                 self.remove_down.insert(id.addr, id);
-                self.timers.set(TimerKey::RemoveDown(id.addr), at);
+                self.timers
+                    .set(TimerKey::RemoveDown(id.addr), now.instant + after);
             }
             timer => {
                 if let Timer::ProbeRandomMember(token) | Timer::SendIndirectProbe { token, .. } =
@@ -393,6 +340,7 @@ impl Engine {
                 }
                 let number = self.next_foca_timer;
                 self.next_foca_timer += 1;
+                let at = now.instant + self.pace(&timer, number, after);
                 self.foca_timers.insert(number, timer);
                 self.timers.set(TimerKey::Foca(number), at);
             }

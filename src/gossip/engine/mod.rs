@@ -6,7 +6,12 @@
 //! |---|---|
 //! | `outbox` | framing what goes out, counting, rate-limited logging |
 //! | `inbox` | unframing what comes in, who is trusted with what |
-//! | `membership` | foca's packets, timers and effects; suspicions |
+//! | `membership` | foca's packets, timers and effects |
+//! | `probing` | the probe that foca has under way: pings sent again, blame, haste |
+//! | `suspecting` | suspicions: their timers, and what ends them |
+//! | `cases` | whom we suspect ourselves: others are asked, the suspect is told |
+//! | `inquiries` | finding out whether a member answers, for us and for others |
+//! | `pauses` | this process was stopped |
 //! | `standing` | our own identity: rebirth, address conflicts |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
 //! | `records` | our own records, others' records, owner repair |
@@ -28,11 +33,13 @@ use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use self::{
+    cases::Case,
     dissemination::Burst,
+    inquiries::Inquiry,
     large::Assemblies,
     leaving::Leave,
-    membership::Suspicion,
     outbox::LogGate,
+    probing::{Haste, Probe},
     records::OwnRecords,
     standing::{Life, Rebirths},
     sync::Sync,
@@ -44,9 +51,11 @@ use super::{
     foca_runtime::{Effects, Swim, swim},
     history::History,
     identity::PeerId,
+    local_health::LocalHealth,
     members::{Members, member_hash},
     news::News,
     proofs::Proofs,
+    suspicion::Suspicion,
     timers::Timers,
     wire::{
         frame::{ClusterTag, Nonces},
@@ -57,17 +66,22 @@ use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
 
 #[cfg(feature = "testing")]
 mod assume;
+mod cases;
 mod dissemination;
 mod hearsay;
 mod inbox;
+mod inquiries;
 mod joining;
 mod large;
 mod leaving;
 mod membership;
 mod outbox;
+mod pauses;
+mod probing;
 mod records;
 mod serve;
 mod standing;
+mod suspecting;
 mod sync;
 
 #[cfg(test)]
@@ -135,6 +149,12 @@ enum TimerKey {
     RemoveDown(SocketAddr),
     /// A suspected member's time is up.
     Suspicion(SocketAddr),
+    /// The present probe has not been answered.
+    Probe,
+    /// Somebody whom we suspect is to be told again, and others to be asked.
+    Case(SocketAddr),
+    /// Somebody whom we look at has not answered.
+    Inquiry(SocketAddr),
     /// The next push of a burst.
     Burst,
     /// The next round after a burst.
@@ -182,6 +202,17 @@ pub struct Engine {
     remove_down: BTreeMap<SocketAddr, PeerId>,
     members: Members,
     suspicions: BTreeMap<SocketAddr, Suspicion>,
+    local_health: LocalHealth,
+    /// The probe that foca has under way.
+    probe: Option<Probe>,
+    /// Under which number foca's next probe is kept among its timers.
+    next_probe: Option<u64>,
+    haste: Haste,
+    cases: BTreeMap<SocketAddr, Case>,
+    inquiries: BTreeMap<SocketAddr, Inquiry>,
+    last_token: u32,
+    /// Until when a pause may have left us behind.
+    unsure_until: Instant,
     /// How often a piece of news is sent, at the cluster's present size.
     copies: u8,
 
@@ -252,6 +283,14 @@ impl Engine {
             remove_down: BTreeMap::new(),
             members: Members::default(),
             suspicions: BTreeMap::new(),
+            local_health: LocalHealth::default(),
+            probe: None,
+            next_probe: None,
+            haste: Haste::default(),
+            cases: BTreeMap::new(),
+            inquiries: BTreeMap::new(),
+            last_token: 0,
+            unsure_until: Instant::ZERO,
             copies: config.copies(1),
             replica,
             own: OwnRecords::default(),
@@ -291,12 +330,16 @@ impl Engine {
     /// Does everything that is due. Hand in what the socket holds first: what has come in already
     /// may prove a suspicion wrong.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.notice_pause(now);
         self.replica.expire(now.instant);
         while let Some(key) = self.timers.pop_due(now.instant) {
             match key {
                 TimerKey::Foca(number) => self.foca_timer_due(now, number),
                 TimerKey::RemoveDown(addr) => self.remove_down_due(now, addr),
                 TimerKey::Suspicion(addr) => self.suspicion_due(now, addr),
+                TimerKey::Probe => self.probe_due(now),
+                TimerKey::Case(addr) => self.case_due(now, addr),
+                TimerKey::Inquiry(addr) => self.inquiry_due(now, addr),
                 TimerKey::Burst => self.burst_due(now),
                 TimerKey::Round => self.round_due(now),
                 TimerKey::Seeds => self.seeds_due(now),
@@ -383,6 +426,7 @@ impl Engine {
             known_members: self.members.len(),
             timers: self.timers.len(),
             news_pending: self.news.len(),
+            local_health: self.local_health.score(),
             ..self.stats
         }
     }

@@ -1,6 +1,8 @@
 //! Reconciliation, answering. Every answer is made from the request alone: nothing is remembered of
 //! who asked what.
 //!
+//! After a long pause this node does not answer before it has looked whether it was left behind.
+//!
 //! Bounds: [`PARTS`] datagrams an answer, and a budget of pages a second over all who ask; beyond it
 //! the request is ignored, and asked again.
 
@@ -121,6 +123,9 @@ impl Engine {
         session: u32,
         after: Option<Cursor>,
     ) {
+        if !self.is_sure(now.instant) {
+            return;
+        }
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
         let room = batches.room;
         self.list(
@@ -139,6 +144,9 @@ impl Engine {
     }
 
     pub(super) fn digest_received(&mut self, now: Now, from: SocketAddr, digest: &Digest) {
+        if !self.is_sure(now.instant) {
+            return;
+        }
         let ours = self.buckets();
         let differs = |bucket: u8| {
             let bucket = usize::from(bucket);

@@ -427,6 +427,9 @@ impl Engine {
             return;
         };
         self.timers.cancel(&TimerKey::SyncRetry);
+        if complete {
+            self.unsure_until = Instant::ZERO;
+        }
         match session.theirs {
             None => self.sync.has_table |= complete,
             Some(theirs) => {
@@ -446,6 +449,12 @@ impl Engine {
         {
             self.begin_sync(now, other, None);
         }
+    }
+
+    /// The next difference is looked into without a pause.
+    pub(super) fn sync_at_once(&mut self, now: Instant) {
+        self.sync.not_before = now;
+        self.sync.idle_pause = IDLE_PAUSE;
     }
 
     /// Puts off the next session.

@@ -11,7 +11,7 @@ use crate::{
     table::{BUCKETS, Owner},
 };
 
-/// The numbers of the kinds. 11 to 13 are set aside for `ping`, `pong` and `suspect`.
+/// The numbers of the kinds.
 pub(in crate::gossip) mod kind {
     pub(in crate::gossip) const SWIM: u8 = 1;
     pub(in crate::gossip) const HELLO: u8 = 2;
@@ -23,6 +23,10 @@ pub(in crate::gossip) mod kind {
     pub(in crate::gossip) const PULL: u8 = 8;
     pub(in crate::gossip) const PAGE: u8 = 9;
     pub(in crate::gossip) const CHUNK: u8 = 10;
+    pub(in crate::gossip) const PING: u8 = 11;
+    pub(in crate::gossip) const PONG: u8 = 12;
+    pub(in crate::gossip) const ASK: u8 = 13;
+    pub(in crate::gossip) const FINDING: u8 = 14;
 }
 
 /// How a member is believed to be.
@@ -246,6 +250,47 @@ pub(in crate::gossip) struct Chunk {
     pub(in crate::gossip) bytes: Vec<u8>,
 }
 
+/// "Do you live?" Only the identity that is addressed answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Ping {
+    /// Comes back in the pong.
+    pub(in crate::gossip) token: u32,
+    /// Which identity of the receiver is meant, see [`addressee`].
+    pub(in crate::gossip) to: u32,
+}
+
+/// "I do."
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Pong {
+    pub(in crate::gossip) token: u32,
+}
+
+/// "I do not reach this member. Do you?"
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Ask {
+    /// Comes back in the finding.
+    pub(in crate::gossip) token: u32,
+    pub(in crate::gossip) about: WirePeer,
+}
+
+/// What somebody found who was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) enum Outcome {
+    /// It answered.
+    Answers,
+    /// It did not.
+    Silent,
+    /// Its host said that nothing listens there.
+    Refused,
+}
+
+/// The answer to an [`Ask`]. Who has reason to doubt itself gives none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct Finding {
+    pub(in crate::gossip) token: u32,
+    pub(in crate::gossip) outcome: Outcome,
+}
+
 /// What stands before foca's packet: the identities that foca would write out in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct SwimHead {
@@ -278,6 +323,10 @@ pub(in crate::gossip) enum Message<'a> {
     Pull(Pull),
     Page(Page),
     Chunk(Chunk),
+    Ping(Ping),
+    Pong(Pong),
+    Ask(Ask),
+    Finding(Finding),
 }
 
 /// A payload could not be used.
@@ -312,6 +361,10 @@ impl<'a> Message<'a> {
             kind::PULL => Self::Pull(decode(bytes)?),
             kind::PAGE => Self::Page(decode(bytes)?),
             kind::CHUNK => Self::Chunk(decode(bytes)?),
+            kind::PING => Self::Ping(decode(bytes)?),
+            kind::PONG => Self::Pong(decode(bytes)?),
+            kind::ASK => Self::Ask(decode(bytes)?),
+            kind::FINDING => Self::Finding(decode(bytes)?),
             _ => return Err(Unusable::UnknownKind),
         };
         Ok((message, extensions::count_unknown(bytes)?))
@@ -334,6 +387,10 @@ impl<'a> Message<'a> {
             Self::Pull(pull) => put(pull, kind::PULL, out),
             Self::Page(page) => put(page, kind::PAGE, out),
             Self::Chunk(chunk) => put(chunk, kind::CHUNK, out),
+            Self::Ping(ping) => put(ping, kind::PING, out),
+            Self::Pong(pong) => put(pong, kind::PONG, out),
+            Self::Ask(ask) => put(ask, kind::ASK, out),
+            Self::Finding(finding) => put(finding, kind::FINDING, out),
         }
     }
 }

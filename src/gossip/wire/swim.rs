@@ -266,9 +266,11 @@ fn write_message(incarnation: u16, message: &Message<PeerId>, out: &mut Vec<u8>)
     encode(&wire, out);
 }
 
-/// The sender's incarnation in a packet, from what follows the full head.
-pub(in crate::gossip) fn incarnation_of(mut packet: &[u8]) -> Result<u16, Malformed> {
-    decode(&mut packet)
+/// The sender's incarnation and the message in a packet, from what follows the full head.
+pub(in crate::gossip) fn message_of(
+    mut packet: &[u8],
+) -> Result<(u16, Message<PeerId>), Malformed> {
+    read_message(&mut packet)
 }
 
 fn read_message(bytes: &mut &[u8]) -> Result<(u16, Message<PeerId>), Malformed> {

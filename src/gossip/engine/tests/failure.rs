@@ -111,13 +111,9 @@ fn trap_1_a_timer_for_an_older_incarnation_is_not_handed_to_foca() {
         engine.learn(now, victim, 0, Health::Suspect, false);
         engine.learn(now, victim, 1, Health::Alive, false);
         // The timer fires all the same, as foca's own would.
-        engine.suspicions.insert(
-            addr(2),
-            Suspicion {
-                id: victim,
-                incarnation: 0,
-            },
-        );
+        engine
+            .suspicions
+            .insert(addr(2), Suspicion::new(victim, 0, now.instant));
         engine.suspicion_due(now, addr(2));
     });
     assert!(knows(&world, 1, 2));
@@ -136,7 +132,7 @@ fn trap_4_and_5_a_suspicion_that_was_only_heard_ends_in_death_when_the_suspect_i
         engine.learn(now, victim, 0, Health::Suspect, false);
         engine.timers.cancel(&TimerKey::Foca(0));
     });
-    let timeout = world.engine(1).config.suspicion_timeout(3);
+    let timeout = world.engine(1).config.suspicion_timeout_max(3);
     assert!(
         world
             .until(timeout + ms(10), |world| !knows(world, 1, 3))
@@ -154,7 +150,7 @@ fn trap_3_a_member_that_was_declared_down_by_mistake_is_reborn_and_back_at_once(
     let victim = world.engine(2).identity();
     world.with(1, |engine, now| {
         engine.learn(now, victim, 0, Health::Suspect, false);
-        engine.suspicion_due(now, addr(2));
+        engine.declare_down(now, victim, 0);
     });
     assert!(!knows(&world, 1, 2));
     let back = |world: &World| world.is_converged() && world.engine(2).stats().rebirths == 1;
@@ -180,7 +176,7 @@ fn a_packet_for_an_older_identity_is_answered_with_the_present_one() {
     cut(&mut world, 2, 3);
     world.with(1, |engine, now| {
         engine.learn(now, before, 0, Health::Suspect, false);
-        engine.suspicion_due(now, addr(2));
+        engine.declare_down(now, before, 0);
     });
     world.run(ms(1));
     world.link = Box::new(|from, to, datagram| {

@@ -1,0 +1,277 @@
+//! Whom this node suspects by itself.
+//!
+//! Two things open a *case* about a member: its probe failed, or the operating system said that nothing listens at
+//! its address. Then three things happen at once:
+//!
+//! - *buddy*: a suspect is told first and directly, and again every [`ROUND`] as long as the suspicion
+//!   stands. One that lives refutes, and its answer brings the refutation (Lifeguard, section 4.3);
+//! - *confirmation*: [`ASKED`] others are asked whether they reach it, each by itself. Those who find it silent
+//!   shorten the time that it has ([`Suspicion`](crate::gossip::suspicion::Suspicion)). Who has not answered within a
+//!   round is made up for by somebody else, up to [`ROUNDS`] times; where nobody answers at all, it is this node that
+//!   has reason to doubt itself;
+//! - *evidence*: this node looks again itself. When its own pings and those of two others (of all others, where there
+//!   are fewer) are all refused by the host of the member, and nobody reached it, it is down, at once. An ICMP message
+//!   alone, which anybody can forge, drops nobody: to forge an answer to the pings of each of them, one has to be on
+//!   the path of all.
+//!
+//! Bounds: one case about an address, [`MOST`] at a time; beyond it the suspicion stands without a case, and takes its
+//! whole time. A case ends with the suspicion, or after [`ROUNDS`] rounds where there is none.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use foca::{Message, State};
+
+use super::{Engine, TimerKey, inquiries::For};
+use crate::gossip::{
+    Now,
+    identity::PeerId,
+    stats::Cause,
+    suspicion::CONFIRMATIONS,
+    wire::message::{self, Ask, Finding, Health, Outcome},
+};
+
+/// How many members are asked at once: one more than has to answer.
+const ASKED: usize = CONFIRMATIONS + 1;
+/// How many have to be refused besides us before a member is down without further ado.
+const REFUSED: usize = 2;
+/// How often the suspect is told, and others are asked in place of those who have not answered. Longer than
+/// one who is asked takes to find somebody silent.
+const ROUND: Duration = Duration::from_millis(400);
+/// How many rounds of asking there are.
+const ROUNDS: u8 = 4;
+/// How many cases there may be.
+const MOST: usize = 256;
+
+/// What is known of a member that this node suspects by itself.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) about: PeerId,
+    token: u32,
+    rounds: u8,
+    asked: BTreeSet<SocketAddr>,
+    found: BTreeMap<SocketAddr, Outcome>,
+    /// What our own pings found, where there was evidence.
+    own: Option<Outcome>,
+}
+
+impl Case {
+    /// Who has found the member silent.
+    pub(super) fn silent_to(&self) -> BTreeSet<SocketAddr> {
+        let silent = self.found.iter();
+        let silent = silent.filter(|(_, outcome)| **outcome != Outcome::Answers);
+        silent.map(|(addr, _)| *addr).collect()
+    }
+
+    fn count(&self, outcome: Outcome) -> usize {
+        let found = self.found.values();
+        found.filter(|found| **found == outcome).count()
+    }
+}
+
+impl Engine {
+    /// Suspects a member, and says so.
+    pub(super) fn accuse(&mut self, now: Now, id: PeerId) {
+        let Some(peer) = self.members.get(id.addr).copied() else {
+            return;
+        };
+        if peer.id != id || !peer.is_active() {
+            return;
+        }
+        if peer.health == Health::Alive {
+            self.learn(now, id, peer.incarnation, Health::Suspect, true);
+        }
+        self.open_case(now, id);
+        self.tell_suspect(now, &id);
+    }
+
+    /// The operating system says that nothing listens at an address to which this node has sent.
+    ///
+    /// It is evidence and never a verdict: the port is tried again, and others are asked to try it. The member
+    /// is dropped when they agree.
+    pub fn handle_unreachable(&mut self, now: Now, to: SocketAddr) {
+        self.notice_pause(now);
+        let to = crate::gossip::identity::canonical(to);
+        if self.has_left() || !self.config.detection.evidence {
+            return;
+        }
+        let Some(id) = self.members.get(to).filter(|peer| peer.is_active()) else {
+            return;
+        };
+        let id = id.id;
+        self.stats.evidence += 1;
+        if self.inquiry_refused(now, to) {
+            return;
+        }
+        let is_known = self
+            .cases
+            .get(&to)
+            .is_some_and(|case| case.about == id && case.own.is_some());
+        if !is_known && self.feeds_foca() {
+            self.open_case(now, id);
+            self.inquire(now, id, For::Us);
+        }
+    }
+
+    fn open_case(&mut self, now: Now, about: PeerId) {
+        let known = self.cases.get(&about.addr);
+        if known.is_some_and(|case| case.about == about) || !self.config.detection.confirm {
+            return;
+        }
+        if known.is_none() && self.cases.len() >= MOST {
+            return;
+        }
+        let token = self.new_token();
+        let case = Case {
+            about,
+            token,
+            rounds: 0,
+            asked: BTreeSet::new(),
+            found: BTreeMap::new(),
+            own: None,
+        };
+        self.cases.insert(about.addr, case);
+        self.ask_others(now, about.addr, ASKED);
+        self.timers
+            .set(TimerKey::Case(about.addr), now.instant + ROUND);
+    }
+
+    pub(super) const fn new_token(&mut self) -> u32 {
+        self.last_token = self.last_token.wrapping_add(1);
+        self.last_token
+    }
+
+    fn ask_others(&mut self, now: Now, addr: SocketAddr, count: usize) {
+        let Some(case) = self.cases.get(&addr) else {
+            return;
+        };
+        let (about, token) = (case.about.into(), case.token);
+        let most = count + 1 + case.asked.len();
+        let mut others = self.members.choose(most, &mut self.rng);
+        others.retain(|other| *other != addr && !case.asked.contains(other));
+        others.truncate(count);
+        for other in others {
+            self.send(now, other, &message::Message::Ask(Ask { token, about }));
+            if let Some(case) = self.cases.get_mut(&addr) {
+                case.asked.insert(other);
+            }
+        }
+    }
+
+    /// A round is over.
+    pub(super) fn case_due(&mut self, now: Now, addr: SocketAddr) {
+        let Some(case) = self.cases.get_mut(&addr) else {
+            return;
+        };
+        case.rounds = case.rounds.saturating_add(1);
+        let (about, rounds) = (case.about, case.rounds);
+        let (asked, answered) = (case.asked.len(), case.found.len());
+        let is_suspected = self
+            .suspicions
+            .get(&addr)
+            .is_some_and(|suspicion| suspicion.id == about);
+        if (!is_suspected && rounds >= ROUNDS) || !self.is_member(&about) {
+            self.cases.remove(&addr);
+            return;
+        }
+        if rounds == 1 && asked > 0 && answered == 0 {
+            self.feel_worse();
+        }
+        if is_suspected {
+            self.tell_suspect(now, &about);
+        }
+        if rounds < ROUNDS && answered < CONFIRMATIONS {
+            self.ask_others(now, addr, CONFIRMATIONS - answered);
+        }
+        self.timers.set(TimerKey::Case(addr), now.instant + ROUND);
+    }
+
+    /// Tells a suspect that it is one.
+    fn tell_suspect(&mut self, now: Now, id: &PeerId) {
+        let accusation = self.accusation_of(id);
+        if !accusation.is_empty() {
+            // Zero is the number of no probe under way, and an answer is one all the same.
+            self.send_swim_of_ours(now, *id, Message::Ping(0), accusation);
+        }
+    }
+
+    /// What a packet to a suspect says of it.
+    pub(super) fn accusation_of(&self, id: &PeerId) -> Vec<foca::Member<PeerId>> {
+        let suspicion = self.suspicions.get(&id.addr);
+        let suspicion = suspicion.filter(|s| s.id == *id && self.config.detection.buddy);
+        let accused = suspicion.map(|s| foca::Member::new(s.id, s.incarnation, State::Suspect));
+        accused.into_iter().collect()
+    }
+
+    /// Somebody who was asked has looked.
+    pub(super) fn finding_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        finding: Finding,
+    ) -> Result<(), Cause> {
+        let case = self.cases.values_mut();
+        let mut case =
+            case.filter(|case| case.token == finding.token && case.asked.contains(&from));
+        let Some(case) = case.next() else {
+            return Err(Cause::Unexpected);
+        };
+        let addr = case.about.addr;
+        case.found.insert(from, finding.outcome);
+        if finding.outcome != Outcome::Answers {
+            self.confirm_suspicion(addr, from);
+        }
+        self.judge_evidence(now, addr);
+        Ok(())
+    }
+
+    /// Our own pings have shown something.
+    pub(super) fn own_finding(&mut self, now: Now, about: PeerId, outcome: Outcome) {
+        let case = self.cases.get_mut(&about.addr);
+        if let Some(case) = case.filter(|case| case.about == about) {
+            case.own = Some(outcome);
+            self.judge_evidence(now, about.addr);
+        } else if outcome == Outcome::Refused && self.witnesses() == 0 {
+            // Nobody was there to be asked.
+            self.drop_refused(now, about);
+        }
+    }
+
+    fn judge_evidence(&mut self, now: Now, addr: SocketAddr) {
+        let Some(case) = self.cases.get(&addr) else {
+            return;
+        };
+        let enough = case.own == Some(Outcome::Refused)
+            && case.count(Outcome::Answers) == 0
+            && case.count(Outcome::Refused) >= self.witnesses().min(REFUSED);
+        if enough {
+            let about = case.about;
+            self.drop_refused(now, about);
+        }
+    }
+
+    fn drop_refused(&mut self, now: Now, id: PeerId) {
+        let Some(peer) = self.members.get(id.addr).copied() else {
+            return;
+        };
+        if peer.id != id || !peer.is_active() || !self.feeds_foca() || !self.connected {
+            return;
+        }
+        self.stats.refused += 1;
+        tracing::debug!(target: "tidings::gossip", member = %id, "nothing listens there, for others neither");
+        if peer.health == Health::Alive {
+            self.learn(now, id, peer.incarnation, Health::Suspect, false);
+        }
+        self.declare_down(now, id, peer.incarnation);
+    }
+
+    /// A case is closed with what it was about.
+    pub(super) fn close_case(&mut self, addr: SocketAddr) {
+        if self.cases.remove(&addr).is_some() {
+            self.timers.cancel(&TimerKey::Case(addr));
+        }
+    }
+}

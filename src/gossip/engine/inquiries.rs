@@ -1,0 +1,201 @@
+//! Finding out whether a member answers: for this node, and for others who ask.
+//!
+//! The member is pinged at once, and again after growing gaps ([`GAPS`]); the first answer ends it. So does the
+//! second word of the operating system that nothing listens there; on the first one it is pinged again at once. What
+//! came out is told to whoever asked, once. A node that has reason to doubt itself says nothing rather than
+//! that somebody is silent.
+//!
+//! Bounds: one inquiry about an address, [`MOST`] at a time, [`MOST_ASKERS`] who are told; pings and findings are
+//! paid from the budget for answers.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{Engine, TimerKey};
+use crate::gossip::{
+    Now,
+    identity::PeerId,
+    stats::Cause,
+    wire::{
+        frame::Preamble,
+        message::{Ask, Finding, Message, Outcome, Ping, Pong, addressee},
+    },
+};
+
+/// The gaps after each ping: 350 ms in all.
+const GAPS: [Duration; 4] = [
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(110),
+    Duration::from_millis(120),
+];
+/// How many there may be.
+const MOST: usize = 256;
+/// How many are told what came out of one.
+const MOST_ASKERS: usize = 16;
+/// Above this much doubt of ourselves we do not say that somebody is silent.
+const DOUBT_MAX: u8 = 2;
+
+/// Whom an inquiry is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum For {
+    Us,
+    /// Somebody who asked, and the token of the question.
+    Asker(SocketAddr, u32),
+}
+
+/// What is under way about a member.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    about: PeerId,
+    token: u32,
+    pings: usize,
+    refused: u8,
+    ours: bool,
+    askers: Vec<(SocketAddr, u32)>,
+}
+
+impl Engine {
+    /// Looks whether a member answers.
+    pub(super) fn inquire(&mut self, now: Now, about: PeerId, for_whom: For) {
+        let known = self.inquiries.get(&about.addr);
+        if known.is_none_or(|inquiry| inquiry.about != about) {
+            if known.is_none() && self.inquiries.len() >= MOST {
+                return;
+            }
+            let token = self.new_token();
+            let inquiry = Inquiry {
+                about,
+                token,
+                pings: 0,
+                refused: 0,
+                ours: false,
+                askers: Vec::new(),
+            };
+            self.inquiries.insert(about.addr, inquiry);
+            self.ping(now, about.addr);
+        }
+        let Some(inquiry) = self.inquiries.get_mut(&about.addr) else {
+            return;
+        };
+        match for_whom {
+            For::Us => inquiry.ours = true,
+            For::Asker(addr, token) => {
+                if inquiry.askers.len() < MOST_ASKERS && !inquiry.askers.contains(&(addr, token)) {
+                    inquiry.askers.push((addr, token));
+                }
+            }
+        }
+    }
+
+    fn ping(&mut self, now: Now, addr: SocketAddr) {
+        if !self.answer_budget.take(now.instant) {
+            let wait = self.answer_budget.wait(now.instant);
+            self.timers.set(TimerKey::Inquiry(addr), now.instant + wait);
+            return;
+        }
+        let Some(inquiry) = self.inquiries.get_mut(&addr) else {
+            return;
+        };
+        let gap = GAPS[inquiry.pings.min(GAPS.len() - 1)];
+        inquiry.pings += 1;
+        let (token, to) = (inquiry.token, addressee(&inquiry.about));
+        self.timers.set(TimerKey::Inquiry(addr), now.instant + gap);
+        self.send(now, addr, &Message::Ping(Ping { token, to }));
+    }
+
+    pub(super) fn inquiry_due(&mut self, now: Now, addr: SocketAddr) {
+        let Some(inquiry) = self.inquiries.get(&addr) else {
+            return;
+        };
+        if inquiry.pings < GAPS.len() {
+            self.ping(now, addr);
+        } else {
+            self.inquiry_over(now, addr, Outcome::Silent);
+        }
+    }
+
+    fn inquiry_over(&mut self, now: Now, addr: SocketAddr, outcome: Outcome) {
+        let Some(inquiry) = self.inquiries.remove(&addr) else {
+            return;
+        };
+        self.timers.cancel(&TimerKey::Inquiry(addr));
+        if inquiry.ours {
+            self.own_finding(now, inquiry.about, outcome);
+        }
+        if outcome == Outcome::Silent && self.local_health.score() > DOUBT_MAX {
+            return;
+        }
+        for (asker, token) in inquiry.askers {
+            let finding = Finding { token, outcome };
+            if self.answer_budget.take(now.instant) {
+                self.send(now, asker, &Message::Finding(finding));
+            }
+        }
+    }
+
+    /// The operating system says that nothing listens where an inquiry looks. Says whether there is one.
+    pub(super) fn inquiry_refused(&mut self, now: Now, addr: SocketAddr) -> bool {
+        let Some(inquiry) = self.inquiries.get_mut(&addr) else {
+            return false;
+        };
+        inquiry.refused = inquiry.refused.saturating_add(1);
+        if inquiry.refused >= 2 {
+            self.inquiry_over(now, addr, Outcome::Refused);
+        } else {
+            self.ping(now, addr);
+        }
+        true
+    }
+
+    pub(super) fn ping_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        ping: Ping,
+    ) -> Result<(), Cause> {
+        if !self.feeds_foca() {
+            return Ok(());
+        }
+        if ping.to != addressee(&self.me) {
+            if let Some(peer) = self.members.get(from).copied() {
+                self.correct_address(now, peer.id);
+            }
+            return Err(Cause::Misaddressed);
+        }
+        let pong = Pong { token: ping.token };
+        self.send(now, from, &Message::Pong(pong));
+        Ok(())
+    }
+
+    pub(super) fn pong_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        preamble: &Preamble,
+        pong: Pong,
+    ) -> Result<(), Cause> {
+        let is_answer = self.inquiries.get(&from).is_some_and(|inquiry| {
+            inquiry.token == pong.token && inquiry.about.boot == preamble.boot
+        });
+        if !is_answer {
+            return Err(Cause::Unexpected);
+        }
+        self.inquiry_over(now, from, Outcome::Answers);
+        Ok(())
+    }
+
+    /// Somebody does not reach a member, and asks whether we do.
+    pub(super) fn ask_received(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        ask: Ask,
+    ) -> Result<(), Cause> {
+        let about = PeerId::from(ask.about);
+        if !self.is_member(&about) || about.addr == from || !self.feeds_foca() {
+            return Err(Cause::Unexpected);
+        }
+        self.inquire(now, about, For::Asker(from, ask.token));
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Suspicions: how long they last, and what ends them.
+//!
+//! foca starts a suspicion timer only where a probe failed, and hands it back whether or not the
+//! member has refuted since (traps 1 and 5). So the engine keeps those timers itself: one for each
+//! suspected member, from wherever the suspicion came, the earliest wins; and foca gets it back
+//! only while that very identity and incarnation is still suspected.
+//!
+//! How long one lasts is asked anew when its timer fires: confirmations shorten it
+//! ([`Suspicion::lasts`]), and doubt of this node itself makes it longer.
+
+use std::net::SocketAddr;
+
+use foca::Timer;
+
+use super::Engine;
+use crate::gossip::{
+    Instant, Now, engine::TimerKey, identity::PeerId, suspicion::Suspicion, wire::message::Health,
+};
+
+impl Engine {
+    /// A member is suspected, by us or by others.
+    pub(super) fn suspect(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
+        // Who hears of the same suspicion again sees no change, so the earliest deadline stands.
+        let mut suspicion = Suspicion::new(id, incarnation, now.instant);
+        if let Some(case) = self.cases.get(&id.addr).filter(|case| case.about == id) {
+            suspicion.confirmed_by = case.silent_to();
+        }
+        self.suspicions.insert(id.addr, suspicion);
+        self.set_suspicion_timer(id.addr);
+    }
+
+    /// One more has found a suspected member silent.
+    pub(super) fn confirm_suspicion(&mut self, addr: SocketAddr, by: SocketAddr) {
+        if let Some(suspicion) = self.suspicions.get_mut(&addr) {
+            suspicion.confirmed_by.insert(by);
+            self.set_suspicion_timer(addr);
+        }
+    }
+
+    fn set_suspicion_timer(&mut self, addr: SocketAddr) {
+        if let Some(deadline) = self.suspicion_deadline(addr) {
+            self.timers.set(TimerKey::Suspicion(addr), deadline);
+        }
+    }
+
+    fn suspicion_deadline(&self, addr: SocketAddr) -> Option<Instant> {
+        let suspicion = self.suspicions.get(&addr)?;
+        let n = self.members.active_len() + 1;
+        let (min, max) = (
+            self.config.suspicion_timeout(n),
+            self.config.suspicion_timeout_max(n),
+        );
+        let able = if self.config.detection.confirm {
+            self.witnesses()
+        } else {
+            0
+        };
+        Some(suspicion.since + self.stretched(suspicion.lasts(min, max, able)))
+    }
+
+    /// How many members there are besides us and one other.
+    pub(super) fn witnesses(&self) -> usize {
+        self.members.active_len().saturating_sub(1)
+    }
+
+    pub(super) fn clear_suspicion(&mut self, addr: SocketAddr) {
+        if self.suspicions.remove(&addr).is_some() {
+            self.timers.cancel(&TimerKey::Suspicion(addr));
+        }
+    }
+
+    /// A suspected member's time is up. foca hears of it only if the suspicion still stands.
+    pub(super) fn suspicion_due(&mut self, now: Now, addr: SocketAddr) {
+        let Some(suspicion) = self.suspicions.get(&addr) else {
+            return;
+        };
+        let (id, incarnation) = (suspicion.id, suspicion.incarnation);
+        let stands = self.members.get(addr).is_some_and(|peer| {
+            peer.id == id && peer.incarnation == incarnation && peer.health == Health::Suspect
+        });
+        if !stands {
+            self.suspicions.remove(&addr);
+            return;
+        }
+        if !self.connected || !self.feeds_foca() {
+            // While we are dead to others ourselves, we judge nobody.
+            let again = now.instant + self.config.probe_period;
+            self.timers.set(TimerKey::Suspicion(addr), again);
+            return;
+        }
+        if let Some(deadline) = self.suspicion_deadline(addr)
+            && deadline > now.instant
+        {
+            self.timers.set(TimerKey::Suspicion(addr), deadline);
+            return;
+        }
+        self.declare_down(now, id, incarnation);
+    }
+
+    /// A suspected member is down. Nothing takes that back but a rebirth.
+    pub(super) fn declare_down(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        self.clear_suspicion(id.addr);
+        self.give_timer(
+            now,
+            Timer::ChangeSuspectToDown {
+                member_id: id,
+                incarnation,
+                token: self.timer_token,
+            },
+        );
+        self.follow(now, id, incarnation, Health::Down);
+    }
+}

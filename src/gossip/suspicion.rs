@@ -1,0 +1,79 @@
+//! How long a suspected member has to refute (Lifeguard, arXiv 1707.00788, section 4.2).
+//!
+//! It begins with the longest time, for whoever suspects may be the one who is slow. Each other member that
+//! finds the suspect silent by itself shortens it; with `K` of them it is the shortest:
+//!
+//! ```text
+//! max(min, max - (max - min) * ln(C + 1) / ln(K + 1))
+//! ```
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use super::{Instant, identity::PeerId};
+
+/// How many confirmations make the time the shortest: Lifeguard's `K` (section 5.1).
+pub(super) const CONFIRMATIONS: usize = 3;
+
+/// A member that has to refute.
+#[derive(Debug, Clone)]
+pub(super) struct Suspicion {
+    pub(super) id: PeerId,
+    pub(super) incarnation: u16,
+    pub(super) since: Instant,
+    /// Who has found it silent, besides whoever suspected it first.
+    pub(super) confirmed_by: BTreeSet<SocketAddr>,
+}
+
+impl Suspicion {
+    pub(super) const fn new(id: PeerId, incarnation: u16, since: Instant) -> Self {
+        Self {
+            id,
+            incarnation,
+            since,
+            confirmed_by: BTreeSet::new(),
+        }
+    }
+
+    /// How long it lasts from its beginning, where `able` others could confirm it. Where nobody
+    /// can, or nobody is asked, it is half of the longest time.
+    pub(super) fn lasts(&self, min: Duration, max: Duration, able: usize) -> Duration {
+        let wanted = able.min(CONFIRMATIONS);
+        if wanted == 0 {
+            return (max / 2).max(min);
+        }
+        let confirmed = self.confirmed_by.len().min(wanted);
+        #[allow(clippy::cast_precision_loss)] // at most three
+        let share = (confirmed as f64 + 1.0).ln() / (wanted as f64 + 1.0).ln();
+        max.saturating_sub(max.saturating_sub(min).mul_f64(share))
+            .max(min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confirmed(by: u16) -> Suspicion {
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let mut suspicion = Suspicion::new(PeerId::new(addr(9), 1, 0), 0, Instant::ZERO);
+        suspicion.confirmed_by.extend((1..=by).map(addr));
+        suspicion
+    }
+
+    #[test]
+    fn it_shrinks_with_the_logarithm_of_the_confirmations() {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(6));
+        let lasts = |by| confirmed(by).lasts(min, max, 10).as_millis();
+        assert_eq!(
+            [lasts(0), lasts(1), lasts(2), lasts(3), lasts(4)],
+            [6_000, 3_500, 2_037, 1_000, 1_000]
+        );
+    }
+
+    #[test]
+    fn in_a_small_cluster_those_that_there_are_will_do() {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(6));
+        assert_eq!(confirmed(1).lasts(min, max, 1), min);
+        assert_eq!(confirmed(0).lasts(min, max, 0), max / 2);
+    }
+}
