@@ -12,6 +12,11 @@ use tidings::{
 ///
 /// The methods are those of [`Engine`], by name and by meaning.
 pub trait Process {
+    /// Whether its driver hands in all that has come before it lets a timer fire. One that waits for
+    /// whichever comes first, as the usual driver of foca does, finds both after a stop, and takes them in any order.
+    fn drains_first(&self) -> bool {
+        true
+    }
     /// A datagram has come.
     fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &[u8]);
     /// Nothing listens where a datagram was sent to.

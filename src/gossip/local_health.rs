@@ -1,9 +1,10 @@
 //! Whether this node has reason to doubt itself: Lifeguard's local health multiplier (arXiv 1707.00788, section
 //! 4.1; memberlist calls it awareness).
 //!
-//! What makes it worse points at this node rather than at others: a timer that fired late, a probe that
-//! nobody answered, helpers that did not answer, a suspicion of this node itself. What makes it better is a probe
-//! that was answered. The times after which others are blamed are multiplied by one more than the score.
+//! What makes it worse points at this node rather than at others: a timer that fired late, a suspicion of this node
+//! itself, others that were asked about a suspect and did not answer either. (That they answer, be it that the
+//! suspect is silent, shows that this node is heard: they are Lifeguard's *nack*.) What makes it better is a probe that
+//! was answered. The times after which others are blamed are multiplied by one more than the score.
 
 use std::time::Duration;
 

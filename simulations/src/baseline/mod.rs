@@ -186,6 +186,10 @@ impl Baseline {
 }
 
 impl Process for Baseline {
+    fn drains_first(&self) -> bool {
+        false
+    }
+
     fn handle_datagram(&mut self, now: Now, _from: SocketAddr, datagram: &[u8]) {
         if !self.has_left {
             // An error is somebody else's mistake, and changes nothing that the caller could mend.

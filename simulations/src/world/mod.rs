@@ -141,6 +141,7 @@ pub struct World {
     faults: Vec<FaultRun>,
     fault_rng: StdRng,
     work_rng: StdRng,
+    turn_rng: StdRng,
     happened: Vec<Happening>,
     trace: Trace,
     /// Whether the processes of the start are there.
@@ -182,6 +183,7 @@ impl World {
             faults: Vec::new(),
             fault_rng: rng(2),
             work_rng: rng(3),
+            turn_rng: rng(4),
             happened: Vec::new(),
             trace: Trace::new(),
             is_settled: false,

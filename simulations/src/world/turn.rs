@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use rand::RngExt;
 
 use super::{Due, Fate, Happening, LifeId, Told, World, trace::Mark, truth::End};
 
@@ -93,7 +94,16 @@ impl World {
             return self.wake_at(host, until);
         }
         let is_slow = guest.is_slow();
-        while let Some((from, payload)) = guest.next_datagram() {
+        while !guest.inbox.is_empty() {
+            let is_due = |at| at <= now.instant;
+            if !guest.process.drains_first()
+                && guest.process.poll_timeout().is_some_and(is_due)
+                && self.turn_rng.random_bool(0.5)
+            {
+                guest.process.handle_timeout(now);
+                continue;
+            }
+            let (from, payload) = guest.next_datagram().expect("just seen");
             guest.process.handle_datagram(now, from, &payload);
             if is_slow {
                 guest.busy_until = now.instant + guest.per_datagram;

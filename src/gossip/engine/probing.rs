@@ -86,7 +86,10 @@ impl Engine {
     fn probe_failed(&mut self, now: Now, probe: Probe) {
         self.stats.probes_failed += 1;
         self.probe = None;
-        self.feel_worse();
+        if !self.config.detection.confirm {
+            // Nobody will be asked who could tell whether it is us.
+            self.feel_worse();
+        }
         self.accuse(now, probe.target);
         self.probe_next_at(now, now.instant);
     }
