@@ -9,9 +9,11 @@
 //!   how long a flood can hold the timers up): whoever was paused first hears what was said meanwhile;
 //! - every turn is bounded, so that no input can starve the others;
 //! - no answer of the operating system to a send or a receive ends the task;
+//! - what the network says of a datagram that was sent reaches the engine at once, and costs no other datagram;
 //! - a command is answered after its effect can be read in the table;
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
+mod queued_errors;
 #[cfg(test)]
 mod tests;
 
@@ -179,6 +181,7 @@ impl Driver {
             return true;
         }
         self.receive_paused_until = None;
+        self.take_errors();
         let mut errors = 0;
         // tokio's word that the socket is empty will do, unless a timer would fire on it.
         let mut unpolled = false;
@@ -199,6 +202,7 @@ impl Driver {
                     }
                     unpolled = true;
                 }
+                Err(error) if self.is_of_an_earlier_datagram(&error) => {}
                 Err(error) => {
                     errors += 1;
                     self.receive_failed(&error);
@@ -334,7 +338,7 @@ impl Driver {
             let Some(transmit) = self.unsent.take().or_else(|| self.engine.poll_transmit()) else {
                 return true;
             };
-            match self.socket.try_send(transmit.to, &transmit.payload) {
+            match self.send(&transmit) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.counters.send_blocked += 1;

@@ -15,6 +15,8 @@
 //! - **Before any timer fires, the socket is drained.** A process that was paused hears what its
 //!   peers said in the meantime before it blames anybody.
 //! - **No error of a send or a receive ends the task.** Each is counted and, at a bounded rate, logged.
+//! - **"Port unreachable" is evidence.** On Linux the engine hears in the same turn of a datagram that nobody
+//!   takes, and no datagram to another peer is lost to that.
 //! - **Starting needs no peer, and no name that resolves.** Seeds are looked up beside the loop, again and
 //!   again; slow DNS delays nobody.
 //! - **A register can be read** in the local table when it returns.
@@ -36,6 +38,7 @@ mod clock;
 mod commands;
 mod driver;
 mod error;
+mod error_queue;
 mod events;
 mod handle;
 mod launch;

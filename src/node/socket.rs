@@ -7,20 +7,28 @@
 //! A datagram is received into 64 KiB, more than UDP can carry: one that is larger than the cluster
 //! allows is seen whole, so that the engine can count it as oversized, and is never cut into
 //! something else.
+//!
+//! What the network says of datagrams that were sent is in the socket's [error queue](super::error_queue). It
+//! wakes whoever waits for the socket to be [readable](Socket::readable).
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 
 use super::error::StartError;
+use super::error_queue::{self, QueuedError};
 use crate::gossip::canonical;
 
 /// The receive buffer that is asked for, in bytes (4 MiB). The operating system may grant less
 /// (Linux: `net.core.rmem_max`); what was granted is logged at start and stands in the stats. A
 /// larger buffer is what lets a node that was paused find its peers' packets when it goes on.
 pub const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// How long a full send buffer is left alone where tokio cannot tell when there is room again.
+const SEND_PAUSE: Duration = Duration::from_millis(1);
 
 /// More than a UDP datagram can hold.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 64 << 10;
@@ -52,6 +60,9 @@ impl Socket {
         }
         if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES) {
             tracing::warn!(target: super::TARGET, %error, "the system keeps its own receive buffer size");
+        }
+        if let Err(error) = error_queue::enable(&socket, bind) {
+            tracing::warn!(target: super::TARGET, %error, "the system keeps no errors of datagrams that were sent");
         }
         let granted_bytes = socket.recv_buffer_size().map_err(failed("SO_RCVBUF"))?;
         socket
@@ -111,13 +122,38 @@ impl Socket {
             .try_send_to(payload, if self.local.is_ipv6() { mapped(to) } else { to })
     }
 
-    pub(super) async fn readable(&self) {
-        // An error shows again, and is counted, at the read that follows.
-        let _ = self.shared.readable().await;
+    /// The next error of the error queue, if tokio knows that there is one: without, this asks the
+    /// operating system for nothing.
+    pub(super) fn try_error(&self) -> Option<QueuedError> {
+        // `WouldBlock` for whatever is no error that was taken: or tokio would show it for ever.
+        let take = || error_queue::take(&self.direct).ok_or(ErrorKind::WouldBlock.into());
+        self.shared.try_io(Interest::ERROR, take).ok()
     }
 
+    /// The next error of the error queue, asked of the operating system itself.
+    pub(super) fn error_unpolled(&self) -> Option<QueuedError> {
+        error_queue::take(&self.direct)
+    }
+
+    /// Waits until there is a datagram, or an error in the error queue.
+    pub(super) async fn readable(&self) {
+        // An error shows again, and is counted, at the read that follows.
+        let _ = self
+            .shared
+            .ready(Interest::READABLE | Interest::ERROR)
+            .await;
+    }
+
+    /// Waits until there may be room to send.
+    ///
+    /// Room for a datagram beside an error in the queue is to tokio what the closed end of a pipe is, a
+    /// state that never ends: since the first such error it says "writable" at once, always. From then
+    /// on the room is looked for every [`SEND_PAUSE`].
     pub(super) async fn writable(&self) {
-        let _ = self.shared.writable().await;
+        let ready = self.shared.ready(Interest::WRITABLE).await;
+        if ready.is_ok_and(Ready::is_write_closed) {
+            tokio::time::sleep(SEND_PAUSE).await;
+        }
     }
 
     fn is_dual_stack(&self) -> bool {

@@ -18,12 +18,18 @@ pub struct NodeStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
-    /// Receives that the operating system answered with an error, such as somebody's "port
-    /// unreachable". The node goes on.
+    /// Receives that the operating system answered with an error, as Windows does with somebody's
+    /// "port unreachable". The node goes on.
     pub receive_errors: u64,
     /// Sends that the operating system refused: no route, no permission. The datagram is dropped,
     /// as the network might have dropped it, and the node goes on.
     pub send_errors: u64,
+    /// "Port unreachable" answers: nothing listens at an address that was sent to. The engine takes each
+    /// as evidence. On Linux only, as the next one.
+    pub unreachable: u64,
+    /// Other errors that the network answered with: host or network unreachable, datagram too large.
+    /// Whether those peers live is for probing to find out.
+    pub other_network_errors: u64,
     /// Times that the send buffer was full. The datagram waits.
     pub send_blocked: u64,
     /// The receive buffer that the operating system granted, in bytes (Linux counts double).

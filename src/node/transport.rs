@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
+use super::error_queue::QueuedError;
 use super::socket::Socket;
 #[cfg(feature = "testing")]
 use super::testing::Port;
@@ -63,6 +64,24 @@ impl Transport {
             Self::Udp(socket) => socket.try_send(to, payload),
             #[cfg(feature = "testing")]
             Self::Memory(port) => Ok(port.send(to, payload)),
+        }
+    }
+
+    /// See [`Socket::try_error`].
+    pub(super) fn try_error(&self) -> Option<QueuedError> {
+        match self {
+            Self::Udp(socket) => socket.try_error(),
+            #[cfg(feature = "testing")]
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// See [`Socket::error_unpolled`].
+    pub(super) fn error_unpolled(&self) -> Option<QueuedError> {
+        match self {
+            Self::Udp(socket) => socket.error_unpolled(),
+            #[cfg(feature = "testing")]
+            Self::Memory(_) => None,
         }
     }
 

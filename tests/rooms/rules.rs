@@ -44,6 +44,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("tokio", "src/node/"),
     ("socket2", "src/node/"),
     ("if_addrs", "src/node/"),
+    ("nix", "src/node/error_queue/"),
     ("uuid", "src/registry/"),
 ];
 

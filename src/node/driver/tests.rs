@@ -1,5 +1,8 @@
 use std::net::UdpSocket;
 
+#[cfg(target_os = "linux")]
+mod unreachable;
+
 use super::*;
 use crate::gossip::{Config, Entropy};
 use crate::node::socket::Socket;
