@@ -43,6 +43,14 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+/// How often these were told that nobody listens where they sent to.
+fn refusals(nodes: [&Node; 2]) -> u64 {
+    nodes
+        .iter()
+        .map(|node| node.stats().socket.unreachable)
+        .sum()
+}
+
 /// Waits until the node sees so many payments, and no other number.
 async fn sees(node: &Node, count: usize, within: Duration) {
     let seen = async {
@@ -106,10 +114,12 @@ async fn one_that_is_paused_fails_and_recovers_when_it_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn one_that_crashed_fails_and_its_address_can_be_bound_again() {
     let network = Network::new();
-    let [a, b, _c] = three(&network).await;
+    let [a, b, c] = three(&network).await;
+    let before = refusals([&a, &c]);
     network.crash(&b);
     b.stopped().await;
     sees(&a, 2, secs(30)).await;
+    assert!(refusals([&a, &c]) > before, "its host says so");
     let again = node(&network, 2).await;
     again.register(instance("b")).await.expect("registers");
     sees(&a, 3, secs(5)).await;
@@ -124,6 +134,17 @@ async fn a_lossy_slow_network_delays_changes_and_loses_none() {
     a.register(instance("d")).await.expect("registers");
     sees(&a, 4, secs(1)).await;
     assert!(network.stats().lost > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_cut_off_answers_nobody() {
+    let network = Network::new();
+    let [a, b, c] = three(&network).await;
+    let before = refusals([&a, &c]);
+    network.partition([&a, &c], [&b]);
+    network.crash(&b);
+    sees(&a, 2, secs(30)).await;
+    assert_eq!(refusals([&a, &c]), before);
 }
 
 /// What a node was told, and when, while its cluster split.

@@ -72,7 +72,7 @@ impl Transport {
         match self {
             Self::Udp(socket) => socket.try_error(),
             #[cfg(feature = "testing")]
-            Self::Memory(_) => None,
+            Self::Memory(port) => port.try_error(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Transport {
         match self {
             Self::Udp(socket) => socket.error_unpolled(),
             #[cfg(feature = "testing")]
-            Self::Memory(_) => None,
+            Self::Memory(port) => port.try_error(),
         }
     }
 

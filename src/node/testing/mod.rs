@@ -201,7 +201,9 @@ impl Network {
             .pause(Instant::now() + time);
     }
 
-    /// Ends a node without a goodbye. Its address is free, and silent until somebody binds it again.
+    /// Ends a node without a goodbye. Its address is free. Its host stays, and answers whoever sends there
+    /// that nobody listens, as a Linux peer would hear it; to end the host as well, cut it off before
+    /// ([`Self::partition`]).
     ///
     /// # Panics
     ///
@@ -266,25 +268,14 @@ impl Network {
     /// Carries a datagram, or loses it.
     fn send(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let mut state = self.lock();
-        let is_cut = |(senders, receivers): &(BTreeSet<_>, BTreeSet<_>)| {
-            senders.contains(&from) && receivers.contains(&to)
+        let Some(takes) = state.passes(from, to) else {
+            return;
         };
-        if state.cuts.iter().any(is_cut) {
-            state.stats.cut += 1;
-            return;
-        }
-        let loss = state.loss;
-        if loss > 0.0 && state.rng.random_bool(loss) {
-            state.stats.lost += 1;
-            return;
-        }
-        let latency = state.latency.clone();
-        let share = state.rng.random_range(0.0..1.0);
-        let takes = latency.start + latency.end.saturating_sub(latency.start).mul_f64(share);
         state.sent += 1;
         let arrives = (Instant::now() + takes, state.sent);
         let Some(place) = state.places.get(&to).cloned() else {
             state.stats.unreachable += 1;
+            state.refuse(from, to, arrives);
             return;
         };
         if place.put(arrives, from, payload) {
@@ -312,6 +303,35 @@ impl Network {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves whole datagrams and whole settings.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How long a datagram from one to the other takes, unless it is lost.
+    fn passes(&mut self, from: SocketAddr, to: SocketAddr) -> Option<Duration> {
+        let is_cut = |(senders, receivers): &(BTreeSet<_>, BTreeSet<_>)| {
+            senders.contains(&from) && receivers.contains(&to)
+        };
+        if self.cuts.iter().any(is_cut) {
+            self.stats.cut += 1;
+            return None;
+        }
+        if self.loss > 0.0 && self.rng.random_bool(self.loss) {
+            self.stats.lost += 1;
+            return None;
+        }
+        let Range { start, end } = self.latency;
+        let share = self.rng.random_range(0.0..1.0);
+        Some(start + end.saturating_sub(start).mul_f64(share))
+    }
+
+    /// Tells `from` that nobody is bound to `to`: the answer to a datagram that has arrived there.
+    fn refuse(&mut self, from: SocketAddr, to: SocketAddr, (arrived, number): (Instant, u64)) {
+        if let Some(sender) = self.places.get(&from).cloned()
+            && let Some(takes) = self.passes(to, from)
+        {
+            sender.refuse((arrived + takes, number), to);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::Network;
-use crate::node::RECEIVE_BUFFER_BYTES;
+use crate::node::{RECEIVE_BUFFER_BYTES, error_queue::QueuedError};
 
 /// What the kernel charges for each datagram beside its bytes: Linux's `sk_buff` and its shared info, roughly.
 const DATAGRAM_OVERHEAD_BYTES: usize = 576;
@@ -26,6 +26,9 @@ pub(super) struct Place {
 struct Waiting {
     /// By arrival, then in the order of sending.
     datagrams: BTreeMap<(Instant, u64), (SocketAddr, Vec<u8>)>,
+    /// Where nobody listens, by when the sender hears of it.
+    refused: BTreeMap<(Instant, u64), SocketAddr>,
+    /// What both take of the receive buffer.
     bytes: usize,
     paused_until: Option<Instant>,
     is_crashed: bool,
@@ -56,6 +59,18 @@ impl Place {
         true
     }
 
+    /// Puts on its way that a datagram was refused. Without room for it that is lost, as Linux loses it.
+    pub(super) fn refuse(&self, arrives: (Instant, u64), to: SocketAddr) {
+        let mut waiting = self.lock();
+        if waiting.bytes + DATAGRAM_OVERHEAD_BYTES > RECEIVE_BUFFER_BYTES {
+            return;
+        }
+        waiting.bytes += DATAGRAM_OVERHEAD_BYTES;
+        waiting.refused.insert(arrives, to);
+        drop(waiting);
+        self.changed.notify_one();
+    }
+
     /// Until when it is paused, if it is.
     fn paused_until(&self) -> Option<Instant> {
         let waiting = self.lock();
@@ -69,10 +84,10 @@ impl Place {
     }
 
     fn next_arrival(&self) -> Option<Instant> {
-        self.lock()
-            .datagrams
-            .first_key_value()
-            .map(|((at, _), _)| *at)
+        let waiting = self.lock();
+        let datagram = waiting.datagrams.first_key_value().map(|(key, _)| key.0);
+        let refusal = waiting.refused.first_key_value().map(|(key, _)| key.0);
+        datagram.into_iter().chain(refusal).min()
     }
 
     /// Waits until something has changed, or until then.
@@ -134,7 +149,18 @@ impl Port {
         payload.len()
     }
 
-    /// Waits until a datagram has arrived, or the node is to look after itself.
+    /// The next error that has arrived.
+    pub(in crate::node) fn try_error(&self) -> Option<QueuedError> {
+        let mut waiting = self.place.lock();
+        let first = waiting.refused.first_entry();
+        let to = first
+            .filter(|first| first.key().0 <= Instant::now())?
+            .remove();
+        waiting.bytes -= DATAGRAM_OVERHEAD_BYTES;
+        Some(QueuedError::Refused { to })
+    }
+
+    /// Waits until a datagram or an error has arrived, or the node is to look after itself.
     pub(in crate::node) async fn readable(&self) {
         while !self.place.wants_a_look() {
             self.place.changes_by(self.place.next_arrival()).await;
