@@ -144,9 +144,7 @@ impl NothingLiveIsLost {
     fn is_excused(&self, world: &World, from: usize, life: LifeId) -> bool {
         let truth = world.truth();
         let since = before(world.now(), self.grace);
-        let is_stopped = world
-            .guest(life)
-            .is_none_or(|guest| guest.is_stopped() || guest.is_slow());
+        let is_stopped = world.guest(life).is_none_or(|guest| guest.is_impaired());
         let was_impaired = truth.life(life).impaired.is_some_and(|at| at >= since);
         let has_just_started = truth.life(life).started >= world.now();
         let to = truth.life(life).host;

@@ -156,6 +156,10 @@ pub enum FaultKind {
         nodes: NodeSet,
         /// How long, drawn for each stop.
         stop: SpanRange,
+        /// Whether only their datagrams are stopped, coming and going, while their timers go on: the anomaly of the
+        /// Lifeguard paper's experiment. Default: all of the process.
+        #[serde(default)]
+        only_messages: bool,
         /// How long they run between two stops. Default: they are stopped once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<SpanRange>,

@@ -51,6 +51,7 @@ pub const fn shipped() -> &'static [Shipped] {
         "seeds-gone",
         "silent-host-loss",
         "slow-cpu",
+        "stopped-again",
         "swim-baseline",
         "two-node-partition",
         "update-storm",

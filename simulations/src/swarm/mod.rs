@@ -286,6 +286,7 @@ fn pause(rng: &mut StdRng, longest: u64, lasts: Option<Span>) -> FaultKind {
         return FaultKind::Pause {
             nodes,
             stop: ms(rng, 1.min(longest), longest).into(),
+            only_messages: rng.random_bool(0.25),
             run: None,
             lasts: None,
         };
@@ -296,6 +297,7 @@ fn pause(rng: &mut StdRng, longest: u64, lasts: Option<Span>) -> FaultKind {
             from: Span::from_millis(100),
             to: ms(rng, 200, 8_000),
         },
+        only_messages: rng.random_bool(0.25),
         run: Some(SpanRange {
             from: Span::from_millis(1),
             to: ms(rng, 100, 8_000),

@@ -310,7 +310,7 @@ impl World {
         self.network.end(self.now, fault);
         self.note(Happening::FaultEnded(fault));
         for life in std::mem::take(&mut self.faults[fault].stopped) {
-            self.release(life);
+            self.release(fault, life);
         }
         let slowed = std::mem::take(&mut self.faults[fault].slowed);
         for host in slowed.iter() {
@@ -394,7 +394,11 @@ impl World {
 
     pub(super) fn stop(&mut self, fault: FaultId, life: LifeId) {
         let host = self.truth.life(life).host;
-        let FaultKind::Pause { stop, .. } = self.scenario.fault[self.faults[fault].index].kind
+        let FaultKind::Pause {
+            stop,
+            only_messages,
+            ..
+        } = self.scenario.fault[self.faults[fault].index].kind
         else {
             unreachable!("only these stop processes");
         };
@@ -404,10 +408,19 @@ impl World {
         let Some(guest) = guest.filter(|_| self.faults[fault].ended.is_none()) else {
             return self.close(fault);
         };
-        guest.stops += 1;
+        if only_messages {
+            guest.clogs += 1;
+        } else {
+            guest.stops += 1;
+        }
         self.faults[fault].stopped.push(life);
         self.impair(host);
-        self.trace.done(self.now, host, "is stopped".to_owned());
+        let what = if only_messages {
+            "is deaf and mute"
+        } else {
+            "is stopped"
+        };
+        self.trace.done(self.now, host, what.to_owned());
         self.put_step(self.now + lasts, Step::Go { fault, life });
     }
 
@@ -434,16 +447,28 @@ impl World {
             }
             None => self.close(fault),
         }
-        self.release(life);
+        self.release(fault, life);
     }
 
-    fn release(&mut self, life: LifeId) {
+    fn release(&mut self, fault: FaultId, life: LifeId) {
+        let kind = &self.scenario.fault[self.faults[fault].index].kind;
+        let only_messages = matches!(
+            kind,
+            FaultKind::Pause {
+                only_messages: true,
+                ..
+            }
+        );
         let host = self.truth.life(life).host;
         let guest = self.hosts[host].guest.as_mut();
         let Some(guest) = guest.filter(|guest| guest.life == life) else {
             return;
         };
-        guest.stops -= 1;
+        if only_messages {
+            guest.clogs -= 1;
+        } else {
+            guest.stops -= 1;
+        }
         let runs = guest.stops == 0;
         self.impair(host);
         self.trace.done(self.now, host, "goes on".to_owned());

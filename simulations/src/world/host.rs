@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use tidings::gossip::Instant;
+use tidings::gossip::{Instant, Transmit};
 
 use super::{faults::Return, truth::LifeId};
 use crate::process::Process;
@@ -51,6 +51,10 @@ pub struct Guest {
     inbox_bytes: usize,
     /// How many faults hold it stopped.
     pub(super) stops: usize,
+    /// How many faults hold its datagrams up.
+    pub(super) clogs: usize,
+    /// What it has sent meanwhile.
+    pub(super) held: VecDeque<Transmit>,
     /// How long each datagram keeps it busy.
     pub(super) per_datagram: Duration,
     pub(super) busy_until: Instant,
@@ -92,6 +96,8 @@ impl Guest {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             stops: 0,
+            clogs: 0,
+            held: VecDeque::new(),
             per_datagram: Duration::ZERO,
             busy_until: Instant::ZERO,
             datagrams_since_timers: 0,
@@ -104,6 +110,21 @@ impl Guest {
     /// Whether a fault holds it stopped.
     pub const fn is_stopped(&self) -> bool {
         self.stops > 0
+    }
+
+    /// Whether a fault holds its datagrams up, coming and going.
+    pub const fn is_clogged(&self) -> bool {
+        self.clogs > 0
+    }
+
+    /// Whether it may be slow to answer, or not answer at all.
+    pub const fn is_impaired(&self) -> bool {
+        self.is_stopped() || self.is_clogged() || self.is_slow()
+    }
+
+    /// Whether it has datagrams to take in, and may.
+    pub(super) fn has_mail(&self) -> bool {
+        !self.inbox.is_empty() && !self.is_clogged()
     }
 
     /// Whether a fault makes it slow.
@@ -136,7 +157,7 @@ impl Guest {
 
     /// Whether it may look at what is due.
     pub(super) fn may_fire(&mut self) -> bool {
-        let may = self.inbox.is_empty() || self.datagrams_since_timers >= DATAGRAMS_BEFORE_TIMERS;
+        let may = !self.has_mail() || self.datagrams_since_timers >= DATAGRAMS_BEFORE_TIMERS;
         if may {
             self.datagrams_since_timers = 0;
         }

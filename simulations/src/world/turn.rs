@@ -23,7 +23,7 @@ impl World {
             self.receive_overflows += 1;
             return;
         }
-        if guest.is_stopped() {
+        if guest.is_stopped() || guest.is_clogged() {
             self.hit_stops(host);
         } else {
             self.turn(host);
@@ -62,7 +62,9 @@ impl World {
     pub(super) fn refused(&mut self, host: usize, life: LifeId, to: SocketAddr) {
         let now = self.clock(host);
         let guest = self.hosts[host].guest.as_mut();
-        let Some(guest) = guest.filter(|guest| guest.life == life && !guest.is_stopped()) else {
+        let Some(guest) =
+            guest.filter(|guest| guest.life == life && !guest.is_stopped() && !guest.is_clogged())
+        else {
             return;
         };
         guest.process.handle_unreachable(now, to);
@@ -94,7 +96,7 @@ impl World {
             return self.wake_at(host, until);
         }
         let is_slow = guest.is_slow();
-        while !guest.inbox.is_empty() {
+        while guest.has_mail() {
             let is_due = |at| at <= now.instant;
             if !guest.process.drains_first()
                 && guest.process.poll_timeout().is_some_and(is_due)
@@ -155,10 +157,10 @@ impl World {
             return self.end_life(host, End::Left);
         }
         let timeout = guest.process.poll_timeout();
-        let next = if guest.inbox.is_empty() {
-            timeout.map(|at| at.max(guest.busy_until))
-        } else {
+        let next = if guest.has_mail() {
             Some(guest.busy_until)
+        } else {
+            timeout.map(|at| at.max(guest.busy_until))
         };
         if let Some(next) = next {
             self.wake_at(host, next);
@@ -212,13 +214,24 @@ impl World {
     }
 
     fn send_all(&mut self, host: usize) {
+        /// What waits to be sent at most, while datagrams are held up.
+        const HELD_MAX: usize = 10_000;
         let from = self.hosts[host].addr;
         loop {
             let guest = self.hosts[host]
                 .guest
                 .as_mut()
                 .expect("the caller has looked");
-            let Some(transmit) = guest.process.poll_transmit() else {
+            if guest.is_clogged() {
+                while let Some(transmit) = guest.process.poll_transmit() {
+                    if guest.held.len() < HELD_MAX {
+                        guest.held.push_back(transmit);
+                    }
+                }
+                return;
+            }
+            let held = guest.held.pop_front();
+            let Some(transmit) = held.or_else(|| guest.process.poll_transmit()) else {
                 return;
             };
             let bytes = transmit.payload.len();

@@ -49,6 +49,7 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             stop,
             run,
             lasts,
+            ..
         } => check_pause(scenario, at, nodes, *stop, *run, *lasts),
         FaultKind::Slow {
             nodes,

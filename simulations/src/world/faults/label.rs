@@ -34,11 +34,24 @@ pub(super) fn label(kind: &FaultKind) -> String {
         FaultKind::Replace { nodes, .. } => format!("replaced: {nodes}"),
         FaultKind::Join { count, .. } => format!("join: {count}"),
         FaultKind::Pause {
-            nodes, stop, run, ..
-        } => match run {
-            None => format!("stopped for {stop}: {nodes}"),
-            Some(_) => format!("stopped again and again for {stop}: {nodes}"),
-        },
+            nodes,
+            stop,
+            run,
+            only_messages,
+            ..
+        } => {
+            let what = if *only_messages {
+                "deaf and mute"
+            } else {
+                "stopped"
+            };
+            let often = if run.is_some() {
+                " again and again"
+            } else {
+                ""
+            };
+            format!("{what}{often} for {stop}: {nodes}")
+        }
         FaultKind::Slow {
             nodes,
             per_datagram,
