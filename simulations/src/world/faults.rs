@@ -2,6 +2,7 @@
 
 mod label;
 mod selection;
+mod stops;
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{
     script::Step,
     truth::End,
 };
-use crate::scenario::{Address, FaultKind, NodeSet, Span, SpanRange};
+use crate::scenario::{Address, FaultKind, NodeSet, Span};
 
 /// A fault that began: its number in the order of beginnings.
 pub type FaultId = usize;
@@ -310,7 +311,7 @@ impl World {
         self.network.end(self.now, fault);
         self.note(Happening::FaultEnded(fault));
         for life in std::mem::take(&mut self.faults[fault].stopped) {
-            self.release(fault, life);
+            self.release(life);
         }
         let slowed = std::mem::take(&mut self.faults[fault].slowed);
         for host in slowed.iter() {
@@ -334,162 +335,5 @@ impl World {
             down: !is_down,
         };
         self.put_step(self.now + lasts.duration(), next);
-    }
-
-    fn begin_slow(
-        &mut self,
-        fault: FaultId,
-        nodes: &NodeSet,
-        per_datagram: Span,
-        lasts: Option<Span>,
-    ) {
-        let nodes = self.select(nodes);
-        for host in nodes.iter() {
-            self.set_slow(host, per_datagram.duration());
-            self.impair(host);
-            self.trace.done(
-                self.now,
-                host,
-                format!("takes {per_datagram} for each datagram"),
-            );
-        }
-        self.faults[fault].nodes = nodes.iter().collect();
-        self.faults[fault].slowed = nodes;
-        self.end_after(fault, lasts);
-    }
-
-    /// A slow process has had a turn.
-    pub(super) fn hit_slow(&mut self, host: usize) {
-        let slowing = self
-            .faults
-            .iter_mut()
-            .filter(|fault| fault.slowed.contains(host));
-        slowing.for_each(|fault| fault.hits += 1);
-    }
-
-    fn begin_pauses(
-        &mut self,
-        fault: FaultId,
-        nodes: &NodeSet,
-        run: Option<SpanRange>,
-        lasts: Option<Span>,
-    ) {
-        let nodes = self.select_running(nodes);
-        self.faults[fault].open = run.is_none().then_some(nodes.len());
-        for host in &nodes {
-            let guest = self.hosts[*host]
-                .guest
-                .as_ref()
-                .expect("selected because it runs");
-            let life = guest.life;
-            // Who stops again and again does not do so in step with others.
-            let first = run.map_or(Duration::ZERO, |run| self.draw(run));
-            self.put_step(self.now + first, Step::Stop { fault, life });
-        }
-        self.faults[fault].nodes = nodes;
-        if run.is_some() {
-            self.end_after(fault, lasts);
-        }
-    }
-
-    pub(super) fn stop(&mut self, fault: FaultId, life: LifeId) {
-        let host = self.truth.life(life).host;
-        let FaultKind::Pause {
-            stop,
-            only_messages,
-            ..
-        } = self.scenario.fault[self.faults[fault].index].kind
-        else {
-            unreachable!("only these stop processes");
-        };
-        let lasts = self.draw(stop);
-        let guest = self.hosts[host].guest.as_mut();
-        let guest = guest.filter(|guest| guest.life == life);
-        let Some(guest) = guest.filter(|_| self.faults[fault].ended.is_none()) else {
-            return self.close(fault);
-        };
-        if only_messages {
-            guest.clogs += 1;
-        } else {
-            guest.stops += 1;
-        }
-        self.faults[fault].stopped.push(life);
-        self.impair(host);
-        let what = if only_messages {
-            "is deaf and mute"
-        } else {
-            "is stopped"
-        };
-        self.trace.done(self.now, host, what.to_owned());
-        self.put_step(self.now + lasts, Step::Go { fault, life });
-    }
-
-    pub(super) fn go(&mut self, fault: FaultId, life: LifeId) {
-        let stopped = &mut self.faults[fault].stopped;
-        let Some(index) = stopped.iter().position(|stopped| *stopped == life) else {
-            return; // the fault has ended
-        };
-        stopped.swap_remove(index);
-        let now = self.now;
-        if let Some(guest) = self.guest(life)
-            && guest.process.poll_timeout().is_some_and(|at| at < now)
-        {
-            self.faults[fault].hits += 1;
-        }
-        let FaultKind::Pause { run, .. } = self.scenario.fault[self.faults[fault].index].kind
-        else {
-            unreachable!("only these stop processes");
-        };
-        match run {
-            Some(run) => {
-                let runs = self.draw(run);
-                self.put_step(self.now + runs, Step::Stop { fault, life });
-            }
-            None => self.close(fault),
-        }
-        self.release(fault, life);
-    }
-
-    fn release(&mut self, fault: FaultId, life: LifeId) {
-        let kind = &self.scenario.fault[self.faults[fault].index].kind;
-        let only_messages = matches!(
-            kind,
-            FaultKind::Pause {
-                only_messages: true,
-                ..
-            }
-        );
-        let host = self.truth.life(life).host;
-        let guest = self.hosts[host].guest.as_mut();
-        let Some(guest) = guest.filter(|guest| guest.life == life) else {
-            return;
-        };
-        if only_messages {
-            guest.clogs -= 1;
-        } else {
-            guest.stops -= 1;
-        }
-        let runs = guest.stops == 0;
-        self.impair(host);
-        self.trace.done(self.now, host, "goes on".to_owned());
-        if runs {
-            self.turn(host);
-        }
-    }
-
-    /// A datagram has come to a stopped process.
-    pub(super) fn hit_stops(&mut self, host: usize) {
-        let life = self.hosts[host].guest.as_ref().map(|guest| guest.life);
-        for fault in &mut self.faults {
-            if life.is_some_and(|life| fault.stopped.contains(&life)) {
-                fault.hits += 1;
-            }
-        }
-    }
-
-    fn impair(&mut self, host: usize) {
-        if let Some(guest) = &self.hosts[host].guest {
-            self.truth.impair(self.now, guest.life);
-        }
     }
 }

@@ -1,0 +1,140 @@
+//! Processes that are stopped, and processes that are slow.
+
+use std::time::Duration;
+
+use super::{FaultId, LifeId, Step, World};
+use crate::scenario::{FaultKind, NodeSet, Span, SpanRange};
+
+impl World {
+    pub(super) fn begin_slow(
+        &mut self,
+        fault: FaultId,
+        nodes: &NodeSet,
+        per_datagram: Span,
+        lasts: Option<Span>,
+    ) {
+        let nodes = self.select(nodes);
+        for host in nodes.iter() {
+            self.set_slow(host, per_datagram.duration());
+            self.impair(host);
+            self.trace.done(
+                self.now,
+                host,
+                format!("takes {per_datagram} for each datagram"),
+            );
+        }
+        self.faults[fault].nodes = nodes.iter().collect();
+        self.faults[fault].slowed = nodes;
+        self.end_after(fault, lasts);
+    }
+
+    /// A slow process has had a turn.
+    pub(in crate::world) fn hit_slow(&mut self, host: usize) {
+        let slowing = self
+            .faults
+            .iter_mut()
+            .filter(|fault| fault.slowed.contains(host));
+        slowing.for_each(|fault| fault.hits += 1);
+    }
+
+    pub(super) fn begin_pauses(
+        &mut self,
+        fault: FaultId,
+        nodes: &NodeSet,
+        run: Option<SpanRange>,
+        lasts: Option<Span>,
+    ) {
+        let nodes = self.select_running(nodes);
+        self.faults[fault].open = run.is_none().then_some(nodes.len());
+        for host in &nodes {
+            let guest = self.hosts[*host]
+                .guest
+                .as_ref()
+                .expect("selected because it runs");
+            let life = guest.life;
+            // Who stops again and again does not do so in step with others.
+            let first = run.map_or(Duration::ZERO, |run| self.draw(run));
+            self.put_step(self.now + first, Step::Stop { fault, life });
+        }
+        self.faults[fault].nodes = nodes;
+        if run.is_some() {
+            self.end_after(fault, lasts);
+        }
+    }
+
+    pub(in crate::world) fn stop(&mut self, fault: FaultId, life: LifeId) {
+        let host = self.truth.life(life).host;
+        let FaultKind::Pause { stop, .. } = self.scenario.fault[self.faults[fault].index].kind
+        else {
+            unreachable!("only these stop processes");
+        };
+        let lasts = self.draw(stop);
+        let guest = self.hosts[host].guest.as_mut();
+        let guest = guest.filter(|guest| guest.life == life);
+        let Some(guest) = guest.filter(|_| self.faults[fault].ended.is_none()) else {
+            return self.close(fault);
+        };
+        guest.stops += 1;
+        self.faults[fault].stopped.push(life);
+        self.impair(host);
+        self.trace.done(self.now, host, "is stopped".to_owned());
+        self.put_step(self.now + lasts, Step::Go { fault, life });
+    }
+
+    pub(in crate::world) fn go(&mut self, fault: FaultId, life: LifeId) {
+        let stopped = &mut self.faults[fault].stopped;
+        let Some(index) = stopped.iter().position(|stopped| *stopped == life) else {
+            return; // the fault has ended
+        };
+        stopped.swap_remove(index);
+        let now = self.now;
+        if let Some(guest) = self.guest(life)
+            && guest.process.poll_timeout().is_some_and(|at| at < now)
+        {
+            self.faults[fault].hits += 1;
+        }
+        let FaultKind::Pause { run, .. } = self.scenario.fault[self.faults[fault].index].kind
+        else {
+            unreachable!("only these stop processes");
+        };
+        match run {
+            Some(run) => {
+                let runs = self.draw(run);
+                self.put_step(self.now + runs, Step::Stop { fault, life });
+            }
+            None => self.close(fault),
+        }
+        self.release(life);
+    }
+
+    pub(super) fn release(&mut self, life: LifeId) {
+        let host = self.truth.life(life).host;
+        let guest = self.hosts[host].guest.as_mut();
+        let Some(guest) = guest.filter(|guest| guest.life == life) else {
+            return;
+        };
+        guest.stops -= 1;
+        let runs = guest.stops == 0;
+        self.impair(host);
+        self.trace.done(self.now, host, "goes on".to_owned());
+        if runs {
+            self.turn(host);
+        }
+    }
+
+    /// A datagram has come to a stopped process.
+    pub(in crate::world) fn hit_stops(&mut self, host: usize) {
+        let life = self.hosts[host].guest.as_ref().map(|guest| guest.life);
+        for fault in &mut self.faults {
+            if life.is_some_and(|life| fault.stopped.contains(&life)) {
+                fault.hits += 1;
+            }
+        }
+    }
+
+    pub(super) fn impair(&mut self, host: usize) {
+        if let Some(guest) = &self.hosts[host].guest {
+            self.truth.impair(self.now, guest.life);
+        }
+    }
+}
