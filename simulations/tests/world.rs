@@ -139,3 +139,67 @@ fn a_slow_process_takes_its_datagrams_one_after_the_other() {
     assert!(guest.waiting_bytes() > 0, "more comes than it can take");
     assert!(world.faults()[0].hits > 5);
 }
+
+#[test]
+fn a_stopped_process_that_is_asked_to_leave_or_to_register_does_so_when_it_goes_on() {
+    let both = "[[fault]]\nat = \"1s\"\nkind = \"pause\"\nnodes = \"0\"\nstop = \"2s\"\n\
+        [[work]]\nat = \"1500ms\"\nkind = \"register\"\nnodes = \"0\"\nservice = \"late\"\n\
+        [[fault]]\nat = \"2s\"\nkind = \"restart\"\nnodes = \"0\"\ngraceful = true\nafter = \"100ms\"\n";
+    let (world, happened) = watched(&scenario(3, both), 10);
+    let ends = |happening: &&Happening| matches!(happening, Happening::FaultEnded(0));
+    let until = happened.iter().position(|happening| ends(&happening));
+    let (stopped, later) = happened.split_at(until.expect("it goes on"));
+    let begins = |happening: &Happening| matches!(happening, Happening::FaultBegan(0));
+    let from = stopped.iter().position(begins).expect("it is stopped");
+    for happening in &stopped[from..] {
+        assert!(!matches!(
+            happening,
+            Happening::Sent { host: 0, .. } | Happening::Written(_)
+        ));
+    }
+    assert!(
+        later
+            .iter()
+            .any(|happening| matches!(happening, Happening::Ended(0)))
+    );
+    assert!(
+        later
+            .iter()
+            .any(|happening| matches!(happening, Happening::Started(_)))
+    );
+    assert!(world.faults().iter().all(|fault| fault.hits > 0));
+}
+
+#[test]
+fn a_process_is_slow_for_as_long_as_one_of_its_faults_and_no_longer() {
+    let slow = "[[fault]]\nat = \"1s\"\nfor = \"7s\"\nkind = \"slow\"\nnodes = \"0\"\nper_datagram = \"30s\"\n\
+        [[fault]]\nat = \"2s\"\nfor = \"1s\"\nkind = \"slow\"\nnodes = \"0\"\nper_datagram = \"5ms\"\n";
+    let scenario = scenario(4, slow);
+    let is_slow = |seconds| {
+        let (world, _) = watched(&scenario, seconds);
+        let guest = world.hosts()[0].guest.as_ref().expect("it runs");
+        (guest.is_slow(), guest.waiting_bytes() > 0)
+    };
+    assert_eq!(is_slow(4), (true, true), "the longer one goes on");
+    assert_eq!(
+        is_slow(9),
+        (false, false),
+        "what waits is taken when it is over"
+    );
+}
+
+#[test]
+fn a_process_that_starts_on_a_slow_host_is_slow() {
+    let faults = "[[fault]]\nkind = \"slow\"\nnodes = \"0\"\nper_datagram = \"50ms\"\n\
+        [[fault]]\nat = \"1s\"\nkind = \"restart\"\nnodes = \"0\"\nafter = \"1s\"\n";
+    let (world, _) = watched(&scenario(4, faults), 5);
+    assert!(world.hosts()[0].guest.as_ref().expect("it runs").is_slow());
+}
+
+#[test]
+fn a_clock_without_a_process_is_no_hit() {
+    let faults = "[[fault]]\nat = \"1s\"\nkind = \"crash\"\nnodes = \"0\"\n\
+        [[fault]]\nat = \"2s\"\nkind = \"clock\"\nnodes = \"0\"\nby = \"1h\"\n";
+    let (world, _) = watched(&scenario(3, faults), 5);
+    assert_eq!(world.faults()[1].hits, 0);
+}

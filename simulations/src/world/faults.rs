@@ -17,6 +17,10 @@ use super::{
 };
 use crate::scenario::{Address, FaultKind, NodeSet, Span};
 
+/// How often it is looked whether what has to come before has come: whether a predecessor that leaves has gone, or a
+/// process that is stopped goes on.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// A fault that began: its number in the order of beginnings.
 pub type FaultId = usize;
 
@@ -195,7 +199,8 @@ impl World {
                     self.trace
                         .done(self.now, host, format!("has its clock set by {by}"));
                 }
-                self.faults[fault].hits = nodes.len() as u64;
+                let has_process = |host: &usize| self.hosts[*host].guest.is_some();
+                self.faults[fault].hits = nodes.iter().filter(has_process).count() as u64;
                 self.faults[fault].nodes = nodes.iter().collect();
                 self.faults[fault].open = Some(0);
             }
@@ -248,7 +253,7 @@ impl World {
         {
             self.faults[fault].hits += 1;
             match how {
-                End::Left => self.begin_leave(host),
+                End::Left => self.ask_to_leave(host),
                 _ => self.end_life(host, how),
             }
         }
@@ -257,13 +262,11 @@ impl World {
 
     /// Starts the process that is to come (back) on a host, if its predecessor has gone.
     pub(super) fn start_due(&mut self, host: usize) {
-        /// How often it is looked whether a predecessor that leaves has gone.
-        const LOOK_AGAIN: Duration = Duration::from_millis(10);
         let Some(back) = self.hosts[host].due_back else {
             return;
         };
         if let Some(guest) = &self.hosts[host].guest {
-            if self.truth.life(guest.life).leaving.is_some() {
+            if guest.is_to_leave || self.truth.life(guest.life).leaving.is_some() {
                 let at = self.now + LOOK_AGAIN;
                 self.put_step(at, Step::Start { host });
             } else {
@@ -315,8 +318,7 @@ impl World {
         }
         let slowed = std::mem::take(&mut self.faults[fault].slowed);
         for host in slowed.iter() {
-            self.set_slow(host, Duration::ZERO);
-            self.impair(host);
+            self.set_slow(host);
         }
     }
 

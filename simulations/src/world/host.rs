@@ -55,6 +55,8 @@ pub struct Guest {
     pub(super) clogs: usize,
     /// What it has sent meanwhile.
     pub(super) held: VecDeque<Transmit>,
+    /// Whether it was asked to leave while it was stopped: it does when it goes on.
+    pub(super) is_to_leave: bool,
     /// How long each datagram keeps it busy.
     pub(super) per_datagram: Duration,
     pub(super) busy_until: Instant,
@@ -98,6 +100,7 @@ impl Guest {
             stops: 0,
             clogs: 0,
             held: VecDeque::new(),
+            is_to_leave: false,
             per_datagram: Duration::ZERO,
             busy_until: Instant::ZERO,
             datagrams_since_timers: 0,

@@ -70,6 +70,7 @@ impl World {
         self.hosts[host].guest = Some(Guest::new(life, process, is_replacement));
         self.trace.done(self.now, host, format!("starts at {addr}"));
         self.note(Happening::Started(life));
+        self.set_slow(host);
         self.register_at_start(host);
         if self.is_settled {
             self.expect_anew();
@@ -91,6 +92,14 @@ impl World {
         self.trace.done(self.now, host, what.to_owned());
         self.note(Happening::Ended(guest.life));
         self.expect_anew();
+    }
+
+    /// Has the process on a host say goodbye: now, or when it goes on, as a stopped process gets its signals.
+    pub(super) fn ask_to_leave(&mut self, host: usize) {
+        match self.hosts[host].guest.as_mut() {
+            Some(guest) if guest.is_stopped() => guest.is_to_leave = true,
+            _ => self.begin_leave(host),
+        }
     }
 
     /// Lets the process on a host say goodbye.

@@ -1,6 +1,6 @@
 //! A process' turn: datagrams, timers, and what comes of them.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -269,13 +269,6 @@ impl World {
                 }
                 Fate::Cut | Fate::Lost | Fate::TooLarge | Fate::Overflow => {}
             }
-        }
-    }
-
-    /// Sets how long each datagram keeps the process on `host` busy.
-    pub(super) fn set_slow(&mut self, host: usize, per_datagram: Duration) {
-        if let Some(guest) = self.hosts[host].guest.as_mut() {
-            guest.per_datagram = per_datagram;
         }
     }
 }

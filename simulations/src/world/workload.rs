@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rand::{RngExt, seq::IndexedRandom};
 use tidings::{ServiceInstance, gossip::Instant};
 
-use super::{Happening, World, script::Step};
+use super::{Guest, Happening, World, faults::LOOK_AGAIN, script::Step};
 use crate::scenario::WorkKind;
 
 /// The longest metadata value of the workload's instances.
@@ -57,6 +57,10 @@ impl World {
     }
 
     pub(super) fn do_work(&mut self, work: usize, host: usize) {
+        let guest = self.hosts[host].guest.as_ref();
+        if guest.is_some_and(Guest::is_stopped) {
+            return self.put_step(self.now + LOOK_AGAIN, Step::Work { work, host });
+        }
         let WorkKind::Register {
             count,
             service,

@@ -64,8 +64,9 @@ impl World {
         let hosts = self.hosts.iter().enumerate();
         hosts
             .filter(|(_, host)| {
-                let life = host.guest.as_ref().map(|guest| self.truth.life(guest.life));
-                life.is_some_and(|life| life.leaving.is_none())
+                host.guest.as_ref().is_some_and(|guest| {
+                    !guest.is_to_leave && self.truth.life(guest.life).leaving.is_none()
+                })
             })
             .map(|(host, _)| host)
             .collect()

@@ -14,18 +14,45 @@ impl World {
         lasts: Option<Span>,
     ) {
         let nodes = self.select(nodes);
+        self.faults[fault].nodes = nodes.iter().collect();
+        self.faults[fault].slowed = nodes.clone();
         for host in nodes.iter() {
-            self.set_slow(host, per_datagram.duration());
-            self.impair(host);
+            self.set_slow(host);
             self.trace.done(
                 self.now,
                 host,
                 format!("takes {per_datagram} for each datagram"),
             );
         }
-        self.faults[fault].nodes = nodes.iter().collect();
-        self.faults[fault].slowed = nodes;
         self.end_after(fault, lasts);
+    }
+
+    /// Makes the process on a host as slow as the worst of the faults that slow its host down.
+    pub(in crate::world) fn set_slow(&mut self, host: usize) {
+        let slowing = self
+            .faults
+            .iter()
+            .filter(|fault| fault.slowed.contains(host));
+        let times = slowing.map(|fault| match &self.scenario.fault[fault.index].kind {
+            FaultKind::Slow { per_datagram, .. } => per_datagram.duration(),
+            _ => unreachable!("only these slow processes down"),
+        });
+        let slowest = times.max().unwrap_or_default();
+        let now = self.now;
+        let Some(guest) = self.hosts[host].guest.as_mut() else {
+            return;
+        };
+        if slowest < guest.per_datagram {
+            // The processor is faster again, and what it was at is done.
+            guest.busy_until = guest.busy_until.min(now + slowest);
+        }
+        let was_slow = guest.is_slow();
+        guest.per_datagram = slowest;
+        if !was_slow && !guest.is_slow() {
+            return;
+        }
+        self.impair(host);
+        self.wake_at(host, now);
     }
 
     /// A slow process has had a turn.
@@ -115,10 +142,14 @@ impl World {
         };
         guest.stops -= 1;
         let runs = guest.stops == 0;
+        let leaves = runs && std::mem::take(&mut guest.is_to_leave);
         self.impair(host);
         self.trace.done(self.now, host, "goes on".to_owned());
         if runs {
             self.turn(host);
+        }
+        if leaves {
+            self.begin_leave(host);
         }
     }
 
