@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 fn simulations(args: &[&str]) -> Output {
@@ -210,4 +210,60 @@ fn a_report_is_written() {
             .unwrap()
             .contains("<canvas id=\"belief\"")
     );
+}
+
+/// How the command ends where nobody reads what it says.
+fn unread(args: &[&str]) -> Option<i32> {
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulations"));
+    let status = command
+        .args(args)
+        .stdout(closed())
+        .stderr(closed())
+        .status();
+    status.unwrap().code()
+}
+
+#[test]
+fn the_status_tells_the_verdict_also_where_nobody_reads() {
+    let never = format!("{SMALL}[expect]\nconverge_within = \"5s\"\nchange_within = \"1us\"\n");
+    let violated = file("unread.toml", &never);
+    for more in [&[][..], &["--json"]] {
+        let args = [&["run", violated.to_str().unwrap()], more].concat();
+        assert_eq!(unread(&args), Some(1), "{more:?}");
+    }
+    assert_eq!(unread(&["run", "no-such-scenario"]), Some(2));
+    assert_eq!(unread(&["list"]), Some(0));
+}
+
+#[test]
+fn a_swarm_ends_with_the_highest_seed_there_is() {
+    let seeds = format!("{}..{}", u64::MAX - 1, u64::MAX);
+    let output = simulations(&[
+        "swarm",
+        "--seeds",
+        &seeds,
+        "--nodes",
+        "3",
+        "--minutes",
+        "1",
+        "--json",
+    ]);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["runs"], 2, "{summary}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_report_may_go_to_a_device() {
+    let small = file(
+        "device.toml",
+        &format!("{SMALL}[expect]\nconverge_within = \"5s\"\n"),
+    );
+    let output = simulations(&["run", small.to_str().unwrap(), "--report", "/dev/null"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Failure, Verdict, print, render};
+use super::{Failure, Verdict, print, render, tell};
 use crate::outcome::Outcome;
 
 /// A figure by its name, and how it is taken from an outcome.
@@ -65,10 +65,10 @@ pub(super) fn compare(a: &Path, b: &Path) -> Verdict {
     ]));
     print(&render::table(&rows))?;
     if one.scenario != other.scenario {
-        eprintln!(
-            "warning: these are different scenarios, {} and {}",
+        tell(&format!(
+            "warning: these are different scenarios, {} and {}\n",
             one.scenario, other.scenario
-        );
+        ));
     }
     Ok(true)
 }

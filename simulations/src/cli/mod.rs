@@ -24,17 +24,6 @@ use self::args::{Args, Command};
 enum Failure {
     /// The call or a file is wrong: with which words to say so.
     Bad(String),
-    /// Whoever reads our output has gone.
-    NobodyReads,
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Self::NobodyReads,
-            _ => Self::Bad(format!("cannot write to standard output: {error}")),
-        }
-    }
 }
 
 /// Whether all that had to hold did.
@@ -69,19 +58,28 @@ pub fn main() -> ExitCode {
         Command::Compare { a, b } => compare::compare(&a, &b),
     };
     match verdict {
-        Ok(true) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(Failure::Bad(problem)) => {
-            eprintln!("error: {problem}");
+            tell(&format!("error: {problem}\n"));
             ExitCode::from(2)
         }
     }
 }
 
-/// Prints to standard output.
+/// Prints to standard output. That whoever reads it has gone is no failure: the verdict is in the exit status too.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Bad(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Prints to standard error, if anybody reads it.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use super::{Failure, Verdict, print, progress, render};
+use super::{Failure, Verdict, print, progress, render, tell};
 use crate::{
     report,
     run::{Options, Progress, Run, run as run_world},
@@ -55,7 +55,7 @@ pub(super) fn run(call: &Call) -> Verdict {
     }
     let mut report = call.report.as_deref().map(create).transpose()?;
     let bar = progress::bar(scenario.duration.duration().as_secs(), "virtual s");
-    let mut tell = |progress: Progress| {
+    let mut advance = |progress: Progress| {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // whole seconds of a run
         bar.set_position(progress.at_s.max(0.0) as u64);
@@ -63,7 +63,7 @@ pub(super) fn run(call: &Call) -> Verdict {
     let options = Options {
         record: report.is_some(),
         trace: None,
-        progress: Some(&mut tell),
+        progress: Some(&mut advance),
     };
     let run = timed(&scenario, call.seed, options);
     bar.finish_and_clear();
@@ -77,7 +77,7 @@ pub(super) fn run(call: &Call) -> Verdict {
     } else {
         print(&render::outcome(outcome))?;
     }
-    eprint!("{}", render::violations(call.seed, &outcome.violations));
+    tell(&render::violations(call.seed, &outcome.violations));
     Ok(outcome.violations.is_empty())
 }
 
@@ -135,9 +135,12 @@ pub(super) fn create(path: &Path) -> Result<(PathBuf, File), Failure> {
 pub(super) fn write_report(path: &Path, file: &mut File, run: &Run) -> Result<(), Failure> {
     let recording = run.recording.as_ref().expect("it was asked for");
     let page = report::page(&run.outcome, recording);
-    let written = file
-        .write_all(page.as_bytes())
-        .and_then(|()| file.sync_all());
+    let synced = |file: &File| match file.sync_all() {
+        // A device or a pipe: there is nothing to sync.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    };
+    let written = file.write_all(page.as_bytes()).and_then(|()| synced(file));
     written.map_err(|error| Failure::Bad(format!("cannot write {}: {error}", path.display())))
 }
 

@@ -15,6 +15,7 @@ use super::{
     args::{Seeds, WorldArgs},
     print, progress, render,
     run::{create, timed, write_report},
+    tell,
 };
 use crate::{
     outcome::{Outcome, Quantiles},
@@ -45,37 +46,40 @@ struct Summary {
 /// Runs the worlds of all seeds on all cores, until one of them is violated.
 pub(super) fn swarm(seeds: Seeds, world: WorldArgs, json: bool) -> Verdict {
     let start = Instant::now();
-    let bar = progress::bar(seeds.last - seeds.first + 1, "seeds");
-    let next = AtomicU64::new(seeds.first);
+    // Seeds are counted from the first, so that the highest number there is can be the last.
+    let others = seeds.last - seeds.first;
+    let bar = progress::bar(others.saturating_add(1), "seeds");
+    let next = AtomicU64::new(0);
     // No seed above this is begun: the least one that was violated so far.
-    let stop = AtomicU64::new(seeds.last);
-    let (tell, told) = mpsc::channel::<(u64, Outcome)>();
+    let stop = AtomicU64::new(others);
+    let (finish, finished) = mpsc::channel::<(u64, Outcome)>();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut outcomes = Vec::new();
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (tell, next, stop) = (tell.clone(), &next, &stop);
+            let (finish, next, stop) = (finish.clone(), &next, &stop);
             scope.spawn(move || {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number > stop.load(Ordering::Relaxed) {
                         return;
                     }
+                    let seed = seeds.first + number;
                     let world = scenario(seed, world.nodes.map(usize::from), world.minutes);
                     let outcome = run(&world, seed, Options::default()).outcome;
                     if !outcome.violations.is_empty() {
-                        stop.fetch_min(seed, Ordering::Relaxed);
+                        stop.fetch_min(number, Ordering::Relaxed);
                     }
-                    if tell.send((seed, outcome)).is_err() {
+                    if finish.send((seed, outcome)).is_err() {
                         return;
                     }
                 }
             });
         }
-        drop(tell);
-        for finished in told {
+        drop(finish);
+        for outcome in finished {
             bar.inc(1);
-            outcomes.push(finished);
+            outcomes.push(outcome);
         }
     });
     bar.finish_and_clear();
@@ -92,15 +96,15 @@ pub(super) fn swarm(seeds: Seeds, world: WorldArgs, json: bool) -> Verdict {
     };
     let violated = outcomes.iter().find(|(of, _)| *of == seed);
     let (_, outcome) = violated.expect("its seed comes from there");
-    eprint!("{}", render::violations(seed, &outcome.violations));
+    tell(&render::violations(seed, &outcome.violations));
     let nodes = world
         .nodes
         .map(|nodes| format!(" --nodes {nodes}"))
         .unwrap_or_default();
     let minutes = world.minutes;
-    eprintln!(
-        "see it: cargo run --release -p simulations -- replay --seed {seed}{nodes} --minutes {minutes}"
-    );
+    tell(&format!(
+        "see it: cargo run --release -p simulations -- replay --seed {seed}{nodes} --minutes {minutes}\n"
+    ));
     Ok(false)
 }
 
@@ -175,14 +179,14 @@ pub(super) fn replay(seed: u64, world: WorldArgs, report: Option<&Path>) -> Verd
         print(&format!("# {line}\n"))?;
     }
     let mut failed = None;
-    let mut tell = |line: &str| {
+    let mut trace = |line: &str| {
         if failed.is_none() {
             failed = print(&format!("{line}\n")).err();
         }
     };
     let options = Options {
         record: report.is_some(),
-        trace: Some(&mut tell),
+        trace: Some(&mut trace),
         progress: None,
     };
     let run = timed(&scenario, seed, options);
@@ -193,7 +197,7 @@ pub(super) fn replay(seed: u64, world: WorldArgs, report: Option<&Path>) -> Verd
         write_report(path, file, &run)?;
     }
     print(&format!("\n{}", render::outcome(&run.outcome)))?;
-    eprint!("{}", render::violations(seed, &run.outcome.violations));
+    tell(&render::violations(seed, &run.outcome.violations));
     Ok(run.outcome.violations.is_empty())
 }
 
