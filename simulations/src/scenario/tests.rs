@@ -230,3 +230,88 @@ fn the_reference_of_the_format_is_complete_and_its_examples_can_be_read() {
         );
     }
 }
+
+#[test]
+fn a_time_that_no_world_can_have_is_refused_and_makes_no_world_panic() {
+    let long = "500000000000years";
+    let fault = |rest: &str| format!("[[fault]]\n{rest}\n");
+    for (field, more) in [
+        (
+            "delay",
+            fault(&format!("kind = \"degrade\"\ndelay = \"1ms..{long}\"")),
+        ),
+        (
+            "per_datagram",
+            fault(&format!(
+                "kind = \"slow\"\nnodes = \"0\"\nper_datagram = \"{long}\""
+            )),
+        ),
+        (
+            "stop",
+            fault(&format!(
+                "kind = \"pause\"\nnodes = \"0\"\nrun = \"1s\"\nstop = \"{long}\""
+            )),
+        ),
+        (
+            "run",
+            fault(&format!(
+                "kind = \"pause\"\nnodes = \"0\"\nrun = \"{long}\"\nstop = \"1s\""
+            )),
+        ),
+        (
+            "down",
+            fault(&format!(
+                "kind = \"flap\"\nbetween = [\"0\", \"1\"]\ndown = \"{long}\"\nup = \"1s\""
+            )),
+        ),
+        (
+            "up",
+            fault(&format!(
+                "kind = \"flap\"\nbetween = [\"0\", \"1\"]\ndown = \"1s\"\nup = \"{long}\""
+            )),
+        ),
+        (
+            "by",
+            fault("kind = \"clock\"\nnodes = \"0\"\nby = \"2000years\""),
+        ),
+        (
+            "clock",
+            fault("kind = \"restart\"\nnodes = \"0\"\nclock = \"-2000years\""),
+        ),
+        (
+            "rate",
+            "[[work]]\nkind = \"update\"\nrate = 1e-300\n".to_owned(),
+        ),
+        (
+            "burst_loss.every",
+            format!("[network]\nburst_loss = {{ every = \"{long}\", lasts = \"1s\" }}\n"),
+        ),
+        (
+            "engine.probe_period",
+            format!("[engine]\nprobe_period = \"{long}\"\n"),
+        ),
+        (
+            "engine.max_members",
+            "[engine]\nmax_members = 3\n".to_owned(),
+        ),
+        (
+            "expect.hold",
+            format!("[expect]\nconverge_within = \"5s\"\nhold = \"{long}\"\n"),
+        ),
+        (
+            "expect.converge_within",
+            format!("[expect]\nconverge_within = \"{long}\"\n"),
+        ),
+    ] {
+        let expect = "[expect]\nconverge_within = \"5s\"\n";
+        let expect = if more.contains("[expect]") {
+            ""
+        } else {
+            expect
+        };
+        let text =
+            format!("name = \"t\"\nabout = \"t\"\nnodes = 4\nduration = \"9s\"\n{more}{expect}");
+        let error = Scenario::parse(&text, "t").expect_err(field).to_string();
+        assert!(error.contains(field), "{error}");
+    }
+}

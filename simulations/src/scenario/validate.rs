@@ -5,12 +5,14 @@ mod work;
 
 use std::{fmt::Display, time::Duration};
 
-use super::{BurstLoss, Conditions, Latency, Scenario, ScenarioError, Services, Span, Start};
+use super::{
+    BurstLoss, Conditions, Latency, Scenario, ScenarioError, Services, Span, Start, Subject,
+};
 use crate::world::engine_config;
 
 /// The most nodes of a world: as many as an engine knows by default.
 const NODES_MAX: usize = 10_000;
-/// The longest world.
+/// The longest world, and the longest time of anything in it.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// The most metadata of one instance, in bytes: it fits a record of 64 KiB, with what stands around it.
 const BYTES_MAX: usize = 63_000;
@@ -87,6 +89,17 @@ impl Scenario {
     }
 
     fn check_engine(&self) -> Check {
+        if let Some(probe_period) = self.engine.probe_period {
+            at_most_24_h("engine.probe_period", probe_period)?;
+        }
+        let is_settled = self.start == Start::Converged && self.subject == Subject::Tidings;
+        let max_members = self.engine.max_members.unwrap_or(NODES_MAX);
+        require(
+            !is_settled || max_members >= self.nodes,
+            "engine.max_members",
+            max_members,
+            "at least nodes where start is \"converged\": everybody knows everybody",
+        )?;
         let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 7_946));
         let checked = engine_config(self, addr).validate();
         checked.map_err(|error| {
@@ -110,6 +123,8 @@ impl Scenario {
             expect.converge_within,
             "more than 0 s",
         )?;
+        at_most_24_h("expect.converge_within", expect.converge_within)?;
+        at_most_24_h("expect.hold", expect.hold)?;
         require(
             expect.false_positives >= -1,
             "expect.false_positives",
@@ -191,6 +206,12 @@ fn in_range(field: &str, value: usize, least: usize, most: usize) -> Check {
     require((least..=most).contains(&value), field, value, &mend)
 }
 
+/// Longer than a world is: it would be the same as for ever, and a time that cannot be added to another one panics.
+fn at_most_24_h(field: &str, span: Span) -> Check {
+    let holds = span.duration() <= DURATION_MAX;
+    require(holds, field, span, "at most 24 h")
+}
+
 fn share(field: &str, value: f64) -> Check {
     require(
         (0.0..=1.0).contains(&value),
@@ -202,13 +223,9 @@ fn share(field: &str, value: f64) -> Check {
 
 fn burst_loss(field: &str, bursts: BurstLoss) -> Check {
     for (part, span) in [("every", bursts.every), ("lasts", bursts.lasts)] {
-        let least = Span::from_millis(1);
-        require(
-            span >= least,
-            &format!("{field}.{part}"),
-            span,
-            "at least 1 ms",
-        )?;
+        let field = format!("{field}.{part}");
+        require(span >= Span::from_millis(1), &field, span, "at least 1 ms")?;
+        at_most_24_h(&field, span)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The faults.
 
-use super::{Check, NODES_MAX, burst_loss, in_range, require, share};
-use crate::scenario::{Fault, FaultKind, NodeSet, Scenario, Share, Span, SpanRange};
+use super::{Check, NODES_MAX, at_most_24_h, burst_loss, in_range, require, share};
+use crate::scenario::{Fault, FaultKind, NodeSet, Offset, Scenario, Share, Span, SpanRange};
 
 pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
     let at = fault.at;
@@ -19,8 +19,10 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             ..
         } => {
             check_pair(scenario, between)?;
-            at_least_1_ms("down", *down)?;
-            at_least_1_ms("up", *up)?;
+            for (field, span) in [("down", *down), ("up", *up)] {
+                at_least_1_ms(field, span)?;
+                at_most_24_h(field, span)?;
+            }
             check_lasts(scenario, at, *lasts)
         }
         FaultKind::Degrade { .. } => check_degrade(scenario, at, &fault.kind),
@@ -30,9 +32,14 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             check_fits(scenario, "each", at, *each, count, Span::ZERO)
         }
         FaultKind::Restart {
-            nodes, after, each, ..
+            nodes,
+            after,
+            each,
+            clock,
+            ..
         } => {
             check_set(scenario, "nodes", nodes)?;
+            check_clock("clock", *clock)?;
             let count = size(scenario, nodes);
             check_fits(scenario, "after", at, *each, count, *after)
         }
@@ -59,11 +66,13 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             check_set(scenario, "nodes", nodes)?;
             let is_some = *per_datagram > Span::ZERO;
             require(is_some, "per_datagram", per_datagram, "more than 0 s")?;
+            at_most_24_h("per_datagram", *per_datagram)?;
             check_lasts(scenario, at, *lasts)
         }
         FaultKind::Clock { nodes, by } => {
             check_set(scenario, "nodes", nodes)?;
-            require(by.ms != 0, "by", by, "a length of time that is not 0")
+            require(by.ms != 0, "by", by, "a length of time that is not 0")?;
+            check_clock("by", *by)
         }
     }
 }
@@ -93,6 +102,9 @@ fn check_degrade(scenario: &Scenario, at: Span, kind: &FaultKind) -> Check {
     if let Some(bursts) = bursts {
         burst_loss("burst_loss", *bursts)?;
     }
+    if let Some(delay) = delay {
+        at_most_24_h("delay", delay.to)?;
+    }
     let does_something = loss + duplicate + reorder > 0.0 || bursts.is_some() || delay.is_some();
     require(
         does_something,
@@ -113,8 +125,10 @@ fn check_pause(
 ) -> Check {
     check_set(scenario, "nodes", nodes)?;
     at_least_1_ms("stop", stop.from)?;
+    at_most_24_h("stop", stop.to)?;
     if let Some(run) = run {
         at_least_1_ms("run", run.from)?;
+        at_most_24_h("run", run.to)?;
         return check_lasts(scenario, at, lasts);
     }
     if let Some(lasts) = lasts {
@@ -222,6 +236,14 @@ fn size(scenario: &Scenario, set: &NodeSet) -> usize {
         }
         NodeSet::Listed(ranges) => ranges.iter().map(ExactSizeIterator::len).sum(),
     }
+}
+
+/// Far beyond what a clock shows that is merely wrong; many of them still add up.
+fn check_clock(field: &str, by: Offset) -> Check {
+    const YEARS: u64 = 1_000;
+    let most = YEARS * 366 * 24 * 3_600 * 1_000;
+    let mend = "at most 1000 years, forth or back";
+    require(by.ms.unsigned_abs() <= most, field, by, mend)
 }
 
 fn at_least_1_ms(field: &str, span: Span) -> Check {

@@ -7,6 +7,8 @@ use crate::scenario::{Scenario, Span, Work, WorkKind};
 
 /// The most changes in a second.
 const RATE_MAX: f64 = 10_000.0;
+/// More than that many: eight in the longest world.
+const RATE_MIN: f64 = 0.000_1;
 
 pub(super) fn check(scenario: &Scenario, work: &Work) -> Check {
     faults::check_at(scenario, work.at)?;
@@ -70,8 +72,8 @@ fn check_steady(
     bytes: usize,
     lasts: Option<Span>,
 ) -> Check {
-    let mend = "more than 0 and at most 10000 a second";
-    require(rate > 0.0 && rate <= RATE_MAX, "rate", rate, mend)?;
+    let mend = "more than 0.0001 and at most 10000 a second";
+    require(rate > RATE_MIN && rate <= RATE_MAX, "rate", rate, mend)?;
     in_range("bytes", bytes, 0, BYTES_MAX)?;
     faults::check_lasts(scenario, at, lasts)
 }
