@@ -24,7 +24,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// For each change that the workload made: until the last running node knew it.
     pub convergence_ms: Quantiles,
-    /// For each process that crashed, went silent or left: until the last running node had dropped it.
+    /// For each process that crashed, went silent or left, from the first word of its goodbye: until the last running
+    /// node had dropped it.
     pub detection_ms: Quantiles,
     /// For each fault: from its end until all agreed again.
     pub heal_ms: Quantiles,

@@ -203,3 +203,11 @@ fn a_clock_without_a_process_is_no_hit() {
     let (world, _) = watched(&scenario(3, faults), 5);
     assert_eq!(world.faults()[1].hits, 0);
 }
+
+#[test]
+fn a_goodbye_is_measured_from_its_first_word() {
+    let fault = "[[fault]]\nat = \"1s\"\nkind = \"leave\"\nnodes = \"0\"\n";
+    let outcome = ran(&scenario(4, fault), 1).outcome;
+    assert_eq!(outcome.detection_ms.samples, 1);
+    assert!(outcome.detection_ms.max > 0.0);
+}

@@ -10,7 +10,7 @@ use tidings::gossip::Instant;
 use crate::{
     outcome::{Spreading, Violation},
     scenario::Span,
-    world::{End, FaultId, Happening, KeyId, LifeId, NameId, Told, World, bits::Bits},
+    world::{FaultId, Happening, KeyId, LifeId, NameId, Told, World, bits::Bits},
 };
 
 /// As violations of what a scenario states bear it.
@@ -105,6 +105,7 @@ impl Measures {
                 }
             }
             Happening::Started(_) => self.healing = Some(world.now()),
+            Happening::Leaving(life) => self.goes(world, *life),
             Happening::Ended(life) => self.ended(world, *life),
             Happening::FaultBegan(fault) => self.fault_began(*fault),
             Happening::FaultEnded(_) => {
@@ -279,18 +280,23 @@ impl Measures {
             death.waiting.remove(life);
         }
         self.deaths.retain(|_, death| !death.waiting.is_empty());
-        let name = truth.life(life).name;
+        if truth.life(life).leaving.is_none() {
+            self.goes(world, life);
+        }
+    }
+
+    /// `life` has ended, or says goodbye: it is waited until all who hold it have dropped it.
+    fn goes(&mut self, world: &World, life: LifeId) {
+        let truth = world.truth();
+        let (name, host) = (truth.life(life).name, truth.life(life).host);
         let lives = truth.lives().iter().enumerate();
-        let waiting: Bits = lives
-            .filter(|(other, state)| {
-                state.is_alive() && world.mirror(*other).members().contains(name)
-            })
+        let others = lives.filter(|(other, state)| state.is_alive() && *other != life);
+        let waiting: Bits = others
+            .filter(|(other, _)| world.mirror(*other).members().contains(name))
             .map(|(other, _)| other)
             .collect();
-        if let Some((at, End::Crashed | End::Silent | End::Left)) = truth.life(life).ended
-            && !waiting.is_empty()
-        {
-            let host = truth.life(life).host;
+        if !waiting.is_empty() {
+            let at = world.now();
             self.deaths.insert(name, Death { at, host, waiting });
         }
     }

@@ -113,6 +113,7 @@ impl World {
         self.truth.begin_leave(now.instant, life);
         self.trace
             .done(self.now, host, "begins to leave".to_owned());
+        self.note(Happening::Leaving(life));
         self.take_back_all(life);
         self.drain(host);
     }

@@ -66,6 +66,8 @@ const ORIGIN: Duration = Duration::from_secs(1_000);
 pub enum Happening {
     /// A process started.
     Started(LifeId),
+    /// A process begins to say goodbye.
+    Leaving(LifeId),
     /// A process ended.
     Ended(LifeId),
     /// A process goes by another name now.
