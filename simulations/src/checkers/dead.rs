@@ -74,7 +74,10 @@ impl NothingDeadStays {
                 // It was told of the first one after what it saw, at least.
                 let mut later = versions.iter().enumerate().skip(seen);
                 let Some((index, _)) = later.find(|(_, version)| version.content.is_none()) else {
-                    return; // the next checker says that nobody took it back
+                    if versions.iter().any(|version| version.content.is_none()) {
+                        self.taken_back_before(world, life, key, findings);
+                    }
+                    return; // else the next checker says that nobody ever took it back
                 };
                 (key, index + 1)
             }
@@ -92,5 +95,16 @@ impl NothingDeadStays {
             return findings.add(world, self.name(), vec![host, owner], what);
         }
         *latest = version;
+    }
+
+    /// It saw what was registered anew, and then that it is gone: by a word from before.
+    fn taken_back_before(&self, world: &World, life: LifeId, key: KeyId, findings: &mut Findings) {
+        let key = &world.truth().keys()[key];
+        let [host, owner] = [life, key.life].map(|life| world.truth().life(life).host);
+        let what = format!(
+            "node {host} saw {} {} of {} taken back, which was so before it was registered anew",
+            key.service, key.id, key.owner
+        );
+        findings.add(world, self.name(), vec![host, owner], what);
     }
 }

@@ -28,6 +28,8 @@ enum Flaw {
     SendsTooMuch,
     SetsEverMoreTimers,
     HearsNothing,
+    TakesBackWhatIsRegisteredAnew,
+    WritesTwiceUnderOneNumber,
 }
 
 /// An engine with a flaw.
@@ -70,6 +72,12 @@ impl Flawed {
         }
         if registered.is_some() && self.errs(Flaw::TellsAnEventTwice) {
             return registered;
+        }
+        if registered.is_some() && self.errs(Flaw::TakesBackWhatIsRegisteredAnew) {
+            let Some(Event::Registered { owner, instance }) = registered else {
+                unreachable!("only what is registered is kept there");
+            };
+            return Some(Event::Deregistered { owner, instance });
         }
         if self.errs(Flaw::DeclaresALiveOneFailed) {
             return Some(Event::Failed { member, instances });
@@ -116,6 +124,9 @@ impl Process for Flawed {
             return self.false_event();
         };
         match &event {
+            Event::Registered { instance, .. } if instance.id() == "again" => {
+                self.seen[0] = Some(event.clone());
+            }
             Event::Registered { owner, .. } if *owner != self.engine.identity().owner() => {
                 // One that is there when the next comes: the scenario's first instance of another.
                 self.seen[0].get_or_insert(event.clone());
@@ -200,7 +211,14 @@ impl Process for Flawed {
     }
 
     fn own_records(&self) -> Vec<Record> {
-        Process::own_records(&self.engine)
+        let mut records = Process::own_records(&self.engine);
+        if self.flaw == Flaw::WritesTwiceUnderOneNumber && self.is_on {
+            let own = records.pop().expect("it registered something");
+            let (owner, service) = (own.owner(), own.service().clone());
+            let other = Bytes::from_static(b"another");
+            records.push(Record::new(owner, service, own.seq(), other, Vec::new()));
+        }
+        records
     }
 
     fn gauges(&self) -> Gauges {
@@ -252,7 +270,9 @@ fn spawn(flaw: Flaw) -> Spawn {
         HoldsAForgedRecord,
         SendsTooMuch,
         SetsEverMoreTimers,
-        HearsNothing
+        HearsNothing,
+        TakesBackWhatIsRegisteredAnew,
+        WritesTwiceUnderOneNumber
     )
 }
 
@@ -308,6 +328,29 @@ fn a_healthy_member_that_is_declared_failed_is_found() {
 #[test]
 fn a_live_member_that_is_said_to_have_left_is_found() {
     assert!(with(Flaw::SaysThatALiveOneLeft).contains("nothing-live-lost"));
+}
+
+#[test]
+fn a_taking_back_that_comes_after_the_registration_that_followed_it_is_found() {
+    let again = "nodes = \"0\"\nservice = \"service-0\"\nid = \"again\"\n";
+    let work = format!(
+        "[[work]]\nat = \"1s\"\nkind = \"register\"\n{again}\
+         [[work]]\nat = \"2s\"\nkind = \"deregister\"\nnodes = \"0\"\n\
+         [[work]]\nat = \"3s\"\nkind = \"register\"\n{again}"
+    );
+    let flaw = spawn(Flaw::TakesBackWhatIsRegisteredAnew);
+    let found = found(World::with_processes(&scenario(&work), 1, flaw));
+    assert!(found.contains("dead-stays-dead"), "{found:?}");
+}
+
+#[test]
+fn an_owner_that_writes_twice_under_one_number_is_found_by_its_own_word() {
+    let run = watch(
+        World::with_processes(&scenario(""), 1, spawn(Flaw::WritesTwiceUnderOneNumber)),
+        Options::default(),
+    );
+    let twice = |violation: &crate::outcome::Violation| violation.what.contains("twice under seq");
+    assert!(run.outcome.violations.iter().any(twice));
 }
 
 #[test]

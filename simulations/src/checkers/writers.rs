@@ -50,7 +50,7 @@ impl Checker for SingleWriter {
 
     fn begin(&mut self, world: &World) {
         let guests = world.hosts().iter().filter_map(|host| host.guest.as_ref());
-        guests.for_each(|guest| self.learn(&*guest.process));
+        guests.for_each(|guest| drop(self.learn(&*guest.process)));
     }
 
     fn happened(&mut self, world: &World, happening: &Happening, findings: &mut Findings) {
@@ -64,7 +64,15 @@ impl Checker for SingleWriter {
                 let Some(guest) = world.guest(*life) else {
                     return;
                 };
-                self.learn(&*guest.process);
+                let host = world.truth().life(*life).host;
+                for what in self.learn(&*guest.process) {
+                    findings.add(
+                        world,
+                        self.name(),
+                        vec![host],
+                        format!("node {host} {what}"),
+                    );
+                }
                 if world.hosts().len() > EVERY_TURN_NODES {
                     return;
                 }
@@ -105,14 +113,27 @@ impl Checker for SingleWriter {
 }
 
 impl SingleWriter {
-    /// Notes what an owner has written.
-    fn learn(&mut self, process: &dyn Process) {
+    /// Notes what an owner has written; what of it nobody may write.
+    fn learn(&mut self, process: &dyn Process) -> Vec<String> {
         let owner = process.identity().owner();
+        let mut wrong = Vec::new();
         for record in process.own_records() {
             debug_assert_eq!(record.owner(), owner);
             let numbers = self.written.entry(name(&record)).or_default();
-            numbers.insert(record.seq(), record.hash().hash);
+            let (seq, hash) = (record.seq(), record.hash().hash);
+            let last = numbers.last_key_value().map(|(last, _)| *last);
+            let before = numbers.insert(seq, hash);
+            if before.is_some_and(|before| before != hash) {
+                let service = record.service();
+                wrong.push(format!("wrote {service:?} twice under seq {seq}"));
+            } else if before.is_none() && last.is_some_and(|last| last > seq) {
+                let service = record.service();
+                wrong.push(format!(
+                    "wrote {service:?} under seq {seq}, after a higher one"
+                ));
+            }
         }
+        wrong
     }
 
     /// Holds what a node has against what owners have written.
