@@ -230,3 +230,57 @@ fn the_readme_shows_the_example_as_it_is() {
     let to = example.find("fn main()").expect("a main");
     assert!(readme.contains(example[from..to].trim_end()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_pause_does_not_shorten_the_first() {
+    let network = Network::new();
+    let [a, b, _c] = three(&network).await;
+    network.pause(&b, secs(30));
+    network.pause(&b, secs(1));
+    sees(&a, 2, secs(20)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_for_ever_and_then_a_crash_end_the_node() {
+    let network = Network::new();
+    let [a, b, _c] = three(&network).await;
+    network.pause(&b, Duration::MAX);
+    sees(&a, 2, secs(30)).await;
+    network.crash(&b);
+    b.stopped().await;
+    assert!(b.register(instance("late")).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_latency_without_end_carries_nothing_and_panics_nobody() {
+    let network = Network::new();
+    let [a, b, _c] = three(&network).await;
+    network.latency(Duration::from_secs(u64::MAX - 1)..Duration::MAX);
+    sees(&a, 1, secs(30)).await;
+    network.heal();
+    network.heal();
+    sees(&b, 3, secs(10)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_on_both_sides_of_a_partition_hears_nobody() {
+    let network = Network::new();
+    let [a, b, c] = three(&network).await;
+    network.partition([&a, &b], [&b, &c]);
+    sees(&b, 1, secs(30)).await;
+    sees(&a, 1, secs(30)).await;
+    network.heal();
+    sees(&a, 3, secs(10)).await;
+}
+
+#[tokio::test]
+async fn real_time_does_as_well() {
+    let network = Network::new();
+    let [a, b, c] = three(&network).await;
+    network.partition([&a], [&b, &c]);
+    a.register(instance("d")).await.expect("registers");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(b.get_service("payments").await.expect("runs").len(), 3);
+    network.heal();
+    sees(&b, 4, secs(5)).await;
+}

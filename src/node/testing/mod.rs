@@ -56,6 +56,8 @@ use crate::gossip::{Entropy, canonical};
 const LATENCY: Range<Duration> = Duration::from_micros(200)..Duration::from_micros(800);
 /// What the wall clock of every node shows when its network is made: 2027-01-15, 08:00 UTC.
 const EPOCH_MS: u64 = 1_800_000_000_000;
+/// A time that no test comes to the end of: longer ones are cut to it, as clocks end somewhere.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// The first port that is given to whoever asks for any.
 const FIRST_FREE_PORT: u16 = 49_152;
 
@@ -135,7 +137,8 @@ impl Network {
         })))
     }
 
-    /// From now on neither side hears the other, besides what is cut already.
+    /// From now on neither side hears the other, besides what is cut already. Who is on both sides hears nobody of
+    /// either. An address that nobody is bound to yet is cut off all the same.
     pub fn partition<A: Into<Peer>, B: Into<Peer>>(
         &self,
         one: impl IntoIterator<Item = A>,
@@ -191,14 +194,15 @@ impl Network {
         state.latency = LATENCY;
     }
 
-    /// Stops a node for that time, as a suspended process is: it does nothing, and its datagrams wait.
+    /// Stops a node for that time, as a suspended process is: it does nothing, and its datagrams wait. One that is
+    /// paused already goes on when the later of the two ends; `Duration::MAX` is for ever.
     ///
     /// # Panics
     ///
     /// If nobody is bound to the address.
     pub fn pause(&self, node: impl Into<Peer>, time: Duration) {
         self.place("pause", node.into())
-            .pause(Instant::now() + time);
+            .pause(Instant::now() + time.min(FOR_EVER));
     }
 
     /// Ends a node without a goodbye. Its address is free. Its host stays, and answers whoever sends there
@@ -272,7 +276,7 @@ impl Network {
             return;
         };
         state.sent += 1;
-        let arrives = (Instant::now() + takes, state.sent);
+        let arrives = (Instant::now() + takes.min(FOR_EVER), state.sent);
         let Some(place) = state.places.get(&to).cloned() else {
             state.stats.unreachable += 1;
             state.refuse(from, to, arrives);

@@ -36,7 +36,9 @@ struct Waiting {
 
 impl Place {
     pub(super) fn pause(&self, until: Instant) {
-        self.lock().paused_until = Some(until);
+        let mut waiting = self.lock();
+        waiting.paused_until = waiting.paused_until.max(Some(until));
+        drop(waiting);
         self.changed.notify_one();
     }
 
