@@ -392,6 +392,13 @@ fn a_fault_that_hits_nothing_is_found() {
 }
 
 #[test]
+fn a_world_in_which_nobody_is_left_is_found_vacuous() {
+    let crash = "[[fault]]\nat = \"5s\"\nkind = \"crash\"\nnodes = \"all\"\n";
+    let found = found(World::new(&scenario(crash), 1));
+    assert_eq!(found, names(&["fault-happened"]));
+}
+
+#[test]
 fn a_time_that_is_stated_and_not_kept_is_found() {
     let mut scenario = scenario("");
     scenario.expect.change_within = Some("1us".parse().unwrap());

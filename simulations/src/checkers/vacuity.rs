@@ -18,6 +18,11 @@ impl Checker for FaultsHappened {
 
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
         let scenario = world.scenario();
+        if world.truth().alive() == 0 {
+            let what =
+                "vacuous: no process lives in the end, so that nobody could agree".to_owned();
+            findings.add(world, self.name(), Vec::new(), what);
+        }
         if scenario.expect.may_miss {
             if !world.faults().is_empty() && world.faults().iter().all(|fault| fault.hits == 0) {
                 let what = "vacuous: no fault hit anything".to_owned();
