@@ -314,7 +314,7 @@ impl World {
         self.network.end(self.now, fault);
         self.note(Happening::FaultEnded(fault));
         for life in std::mem::take(&mut self.faults[fault].stopped) {
-            self.release(life);
+            self.release(fault, life);
         }
         let slowed = std::mem::take(&mut self.faults[fault].slowed);
         for host in slowed.iter() {

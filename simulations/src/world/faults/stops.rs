@@ -1,4 +1,4 @@
-//! Processes that are stopped, and processes that are slow.
+//! Processes that are stopped, whose datagrams are held up, and that are slow.
 
 use std::time::Duration;
 
@@ -91,7 +91,11 @@ impl World {
 
     pub(in crate::world) fn stop(&mut self, fault: FaultId, life: LifeId) {
         let host = self.truth.life(life).host;
-        let FaultKind::Pause { stop, .. } = self.scenario.fault[self.faults[fault].index].kind
+        let FaultKind::Pause {
+            stop,
+            only_messages,
+            ..
+        } = self.scenario.fault[self.faults[fault].index].kind
         else {
             unreachable!("only these stop processes");
         };
@@ -101,10 +105,16 @@ impl World {
         let Some(guest) = guest.filter(|_| self.faults[fault].ended.is_none()) else {
             return self.close(fault);
         };
-        guest.stops += 1;
+        let what = if only_messages {
+            guest.clogs += 1;
+            "is deaf and mute"
+        } else {
+            guest.stops += 1;
+            "is stopped"
+        };
         self.faults[fault].stopped.push(life);
         self.impair(host);
-        self.trace.done(self.now, host, "is stopped".to_owned());
+        self.trace.done(self.now, host, what.to_owned());
         self.put_step(self.now + lasts, Step::Go { fault, life });
     }
 
@@ -131,16 +141,28 @@ impl World {
             }
             None => self.close(fault),
         }
-        self.release(life);
+        self.release(fault, life);
     }
 
-    pub(super) fn release(&mut self, life: LifeId) {
+    pub(super) fn release(&mut self, fault: FaultId, life: LifeId) {
+        let kind = &self.scenario.fault[self.faults[fault].index].kind;
+        let only_messages = matches!(
+            kind,
+            FaultKind::Pause {
+                only_messages: true,
+                ..
+            }
+        );
         let host = self.truth.life(life).host;
         let guest = self.hosts[host].guest.as_mut();
         let Some(guest) = guest.filter(|guest| guest.life == life) else {
             return;
         };
-        guest.stops -= 1;
+        if only_messages {
+            guest.clogs -= 1;
+        } else {
+            guest.stops -= 1;
+        }
         let runs = guest.stops == 0;
         let leaves = runs && std::mem::take(&mut guest.is_to_leave);
         self.impair(host);
