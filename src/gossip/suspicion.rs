@@ -20,6 +20,8 @@ pub(super) struct Suspicion {
     pub(super) id: PeerId,
     pub(super) incarnation: u16,
     pub(super) since: Instant,
+    /// No verdict before this.
+    pub(super) not_before: Instant,
     /// Who has found it silent, besides whoever suspected it first.
     pub(super) confirmed_by: BTreeSet<SocketAddr>,
 }
@@ -30,6 +32,7 @@ impl Suspicion {
             id,
             incarnation,
             since,
+            not_before: Instant::ZERO,
             confirmed_by: BTreeSet::new(),
         }
     }

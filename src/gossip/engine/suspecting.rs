@@ -7,6 +7,10 @@
 //!
 //! How long one lasts is asked anew when its timer fires: confirmations shorten it
 //! ([`Suspicion::lasts`]), and doubt of this node itself makes it longer.
+//!
+//! A suspicion that was only heard is looked into before the verdict: its refutation may have missed this node, and
+//! nobody would notice, because incarnations are in no fingerprint. So the suspect is told, others are asked, and it has
+//! the least time once more.
 
 use std::net::SocketAddr;
 
@@ -56,7 +60,8 @@ impl Engine {
         } else {
             0
         };
-        Some(suspicion.since + self.stretched(suspicion.lasts(min, max, able)))
+        let deadline = suspicion.since + self.stretched(suspicion.lasts(min, max, able));
+        Some(deadline.max(suspicion.not_before))
     }
 
     /// How many members there are besides us and one other.
@@ -95,7 +100,27 @@ impl Engine {
             self.timers.set(TimerKey::Suspicion(addr), deadline);
             return;
         }
+        if self.look_into_hearsay(now, id) {
+            return;
+        }
         self.declare_down(now, id, incarnation);
+    }
+
+    /// Looks into a suspicion that this node has only heard of. Says whether it has to be waited for.
+    fn look_into_hearsay(&mut self, now: Now, id: PeerId) -> bool {
+        let n = self.members.active_len() + 1;
+        let again = now.instant + self.stretched(self.config.suspicion_timeout(n));
+        let is_ours = self.cases.contains_key(&id.addr) || !self.config.detection.buddy;
+        let Some(suspicion) = self.suspicions.get_mut(&id.addr) else {
+            return false;
+        };
+        if is_ours || suspicion.not_before > Instant::ZERO {
+            return false;
+        }
+        suspicion.not_before = again;
+        self.timers.set(TimerKey::Suspicion(id.addr), again);
+        self.accuse(now, id);
+        true
     }
 
     /// A suspected member is down. Nothing takes that back but a rebirth.
