@@ -83,6 +83,7 @@ impl<S: Subject> Cluster<S> {
         let handle = host.as_ref().map_or(self.runtime.handle(), Host::handle);
         let handle = handle.clone();
         let subject = handle.spawn(S::start(Start {
+            number,
             seed: self.members.first().map(|first| first.address),
             eyes: self.sightings.eyes(number),
         }));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::{Plan, Step};
-use crate::subjects::{Subject, Tidings};
+use crate::subjects::{Chitchat, Subject, Tidings};
 use crate::workload;
 
 const STEPS: [Step; 4] = [Step::Bootstrap, Step::Burst, Step::Change, Step::Latecomer];
@@ -32,4 +32,9 @@ fn gets_through<S: Subject>(steps: &[Step]) {
 #[test]
 fn tidings_gets_through() {
     gets_through::<Tidings>(&STEPS);
+}
+
+#[test]
+fn chitchat_gets_through() {
+    gets_through::<Chitchat>(&STEPS);
 }

@@ -1,5 +1,6 @@
 //! What is measured: one file for each subject, all behind one trait.
 
+mod chitchat;
 mod tidings;
 
 use std::future::Future;
@@ -7,6 +8,7 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
+pub(crate) use self::chitchat::Chitchat;
 pub(crate) use self::tidings::Tidings;
 use crate::Failure;
 use crate::figures::Figures;
@@ -16,6 +18,7 @@ use crate::workload;
 
 /// What a node is started with.
 pub(crate) struct Start {
+    pub(crate) number: usize,
     /// Whom it joins; the first node has nobody.
     pub(crate) seed: Option<SocketAddr>,
     pub(crate) eyes: Eyes,
@@ -39,6 +42,8 @@ pub(crate) trait Subject: Sized + Send + Sync + 'static {
 pub(crate) enum Kind {
     /// This crate.
     Tidings,
+    /// Scuttlebutt reconciliation, with a phi-accrual detector.
+    Chitchat,
 }
 
 impl Kind {
@@ -46,12 +51,24 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tidings => "tidings",
+            Self::Chitchat => "chitchat",
         }
     }
 
     pub(crate) fn measure(self, plan: &Plan, nodes: usize) -> Result<Figures, Failure> {
         match self {
             Self::Tidings => workload::measure::<Tidings>(plan, nodes),
+            Self::Chitchat => workload::measure::<Chitchat>(plan, nodes),
         }
     }
+}
+
+/// What is registered where a subject takes text: what `tidings` sends of its instance, the owner aside.
+fn registration(revision: u32) -> String {
+    format!("bench {revision} http://10.0.0.9:8000")
+}
+
+/// The revision of what was registered.
+fn revision(registration: &str) -> Option<u32> {
+    registration.split(' ').nth(1)?.parse().ok()
 }
