@@ -18,7 +18,11 @@ pub(crate) struct Call {
     #[arg(long, value_delimiter = ',', default_value = "32,128")]
     pub(crate) nodes: Vec<usize>,
     /// Which subjects, in the order of the columns.
-    #[arg(long, value_delimiter = ',', default_value = "tidings,chitchat")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "tidings,chitchat,memberlist"
+    )]
     pub(crate) subjects: Vec<Kind>,
     /// Prints one JSON object instead.
     #[arg(long)]

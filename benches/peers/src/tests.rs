@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::{Plan, Step};
-use crate::subjects::{Chitchat, Subject, Tidings};
+use crate::subjects::{Chitchat, Memberlist, Subject, Tidings};
 use crate::workload;
 
 const STEPS: [Step; 4] = [Step::Bootstrap, Step::Burst, Step::Change, Step::Latecomer];
@@ -37,4 +37,9 @@ fn tidings_gets_through() {
 #[test]
 fn chitchat_gets_through() {
     gets_through::<Chitchat>(&STEPS);
+}
+
+#[test]
+fn memberlist_gets_through() {
+    gets_through::<Memberlist>(&STEPS);
 }

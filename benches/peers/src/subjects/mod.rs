@@ -1,6 +1,7 @@
 //! What is measured: one file for each subject, all behind one trait.
 
 mod chitchat;
+mod memberlist;
 mod tidings;
 
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 
 pub(crate) use self::chitchat::Chitchat;
+pub(crate) use self::memberlist::Memberlist;
 pub(crate) use self::tidings::Tidings;
 use crate::Failure;
 use crate::figures::Figures;
@@ -44,6 +46,8 @@ pub(crate) enum Kind {
     Tidings,
     /// Scuttlebutt reconciliation, with a phi-accrual detector.
     Chitchat,
+    /// The Rust port of memberlist, over UDP and TCP.
+    Memberlist,
 }
 
 impl Kind {
@@ -52,6 +56,7 @@ impl Kind {
         match self {
             Self::Tidings => "tidings",
             Self::Chitchat => "chitchat",
+            Self::Memberlist => "memberlist",
         }
     }
 
@@ -59,6 +64,7 @@ impl Kind {
         match self {
             Self::Tidings => workload::measure::<Tidings>(plan, nodes),
             Self::Chitchat => workload::measure::<Chitchat>(plan, nodes),
+            Self::Memberlist => workload::measure::<Memberlist>(plan, nodes),
         }
     }
 }
