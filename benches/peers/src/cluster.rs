@@ -85,6 +85,7 @@ impl<S: Subject> Cluster<S> {
         let subject = handle.spawn(S::start(Start {
             number,
             seed: self.members.first().map(|first| first.address),
+            cluster_size: self.size,
             eyes: self.sightings.eyes(number),
         }));
         Starting {

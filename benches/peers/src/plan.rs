@@ -21,7 +21,7 @@ pub(crate) struct Call {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "tidings,chitchat,memberlist"
+        default_value = "tidings,chitchat,memberlist,foca"
     )]
     pub(crate) subjects: Vec<Kind>,
     /// Prints one JSON object instead.

@@ -178,3 +178,42 @@ fn version(name: &str) -> &'static str {
         .and_then(|(_, rest)| rest.split_once('"'));
     version.map_or("", |(version, _)| version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(kind: Kind, ms: Option<u64>) -> (Kind, Figures) {
+        let mut figures = Figures::default();
+        figures.add(Step::Change, ms.map(Duration::from_millis));
+        (kind, figures)
+    }
+
+    #[test]
+    fn a_row_compares_with_the_best_peer_and_says_who_did_not_get_there() {
+        let table = Table {
+            nodes: 3,
+            bound: Duration::from_secs(60),
+            columns: vec![
+                changes(Kind::Tidings, Some(5)),
+                changes(Kind::Memberlist, Some(1_234)),
+                changes(Kind::Chitchat, Some(50)),
+                changes(Kind::Foca, None),
+            ],
+        };
+        let rows: Vec<_> = table
+            .markdown()
+            .lines()
+            .skip(2)
+            .map(str::to_owned)
+            .collect();
+        let cells = "5.00 / 5.00 | 1,234 / 1,234 | 50.0 / 50.0 | > 60,000 / > 60,000 | 0.100 |";
+        assert_eq!(rows, [format!("| {} | {cells}", TIMES[0].2)]);
+    }
+
+    #[test]
+    fn the_versions_are_those_of_the_lock_file() {
+        assert!(version("memberlist").starts_with("0.8."));
+        assert!(version("chitchat").starts_with("0.13."));
+    }
+}

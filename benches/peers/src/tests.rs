@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::{Plan, Step};
-use crate::subjects::{Chitchat, Memberlist, Subject, Tidings};
+use crate::subjects::{Chitchat, Memberlist, PlainFoca, Subject, Tidings};
 use crate::workload;
 
 const STEPS: [Step; 4] = [Step::Bootstrap, Step::Burst, Step::Change, Step::Latecomer];
@@ -42,4 +42,10 @@ fn chitchat_gets_through() {
 #[test]
 fn memberlist_gets_through() {
     gets_through::<Memberlist>(&STEPS);
+}
+
+/// A latecomer is told nothing that was said before it came: see [`PlainFoca`].
+#[test]
+fn foca_gets_through_but_for_the_latecomer() {
+    gets_through::<PlainFoca>(&STEPS[..3]);
 }

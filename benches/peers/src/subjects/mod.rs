@@ -1,6 +1,7 @@
 //! What is measured: one file for each subject, all behind one trait.
 
 mod chitchat;
+mod foca;
 mod memberlist;
 mod tidings;
 
@@ -10,6 +11,7 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 
 pub(crate) use self::chitchat::Chitchat;
+pub(crate) use self::foca::PlainFoca;
 pub(crate) use self::memberlist::Memberlist;
 pub(crate) use self::tidings::Tidings;
 use crate::Failure;
@@ -23,6 +25,8 @@ pub(crate) struct Start {
     pub(crate) number: usize,
     /// Whom it joins; the first node has nobody.
     pub(crate) seed: Option<SocketAddr>,
+    /// For those whose defaults depend on it.
+    pub(crate) cluster_size: usize,
     pub(crate) eyes: Eyes,
 }
 
@@ -48,6 +52,8 @@ pub(crate) enum Kind {
     Chitchat,
     /// The Rust port of memberlist, over UDP and TCP.
     Memberlist,
+    /// Plain foca, as somebody gets it who drives it by UDP.
+    Foca,
 }
 
 impl Kind {
@@ -57,6 +63,7 @@ impl Kind {
             Self::Tidings => "tidings",
             Self::Chitchat => "chitchat",
             Self::Memberlist => "memberlist",
+            Self::Foca => "foca",
         }
     }
 
@@ -65,6 +72,7 @@ impl Kind {
             Self::Tidings => workload::measure::<Tidings>(plan, nodes),
             Self::Chitchat => workload::measure::<Chitchat>(plan, nodes),
             Self::Memberlist => workload::measure::<Memberlist>(plan, nodes),
+            Self::Foca => workload::measure::<PlainFoca>(plan, nodes),
         }
     }
 }
