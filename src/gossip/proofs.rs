@@ -49,7 +49,7 @@ impl Proofs {
             .chain_update(addr.to_string())
             .finalize();
         let cookie = u64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"));
-        cookie.max(1) // zero says "none"
+        (cookie >> 16).max(1) // 48 bits; zero says "none"
     }
 
     /// The cookie that `addr` has to send back.

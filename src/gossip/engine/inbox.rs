@@ -76,7 +76,7 @@ impl Engine {
             Message::Welcome(welcome) => {
                 return self.welcome_received(now, from, &preamble, welcome);
             }
-            Message::Cookie(cookie) => return self.cookie_received(now, from, &cookie),
+            Message::Cookie(cookie) => return self.cookie_received(now, from, cookie),
             _ if !self.may_send(trust, from, &preamble, &message) => {
                 self.challenge(now, from, datagram);
                 return Err(Cause::Unproven);
@@ -139,7 +139,7 @@ impl Engine {
     fn challenge(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
         self.proofs.park(now.instant, from, datagram);
         let cookie = self.proofs.cookie(now.instant, from);
-        let message = Message::Cookie(Cookie { cookie });
+        let message = Message::Cookie(Cookie::new(cookie));
         self.send_if_no_larger(now, from, &message, datagram.len());
     }
 

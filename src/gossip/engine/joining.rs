@@ -251,13 +251,13 @@ impl Engine {
         &mut self,
         now: Now,
         from: SocketAddr,
-        cookie: &Cookie,
+        cookie: Cookie,
     ) -> Result<(), Cause> {
         let known = self.members.get(from).is_some() || self.contacts.contains(from);
         if !known || !self.answer_budget.take(now.instant) {
             return Err(Cause::Unexpected);
         }
-        self.say_hello(now, from, cookie.cookie);
+        self.say_hello(now, from, cookie.value());
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::gossip::{
     wire::{
         frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, payload_budget},
         message::{Message, SwimHead, addressee},
-        swim::{HEAD_BYTES, SwimPacket},
+        swim::{HEAD_BYTES, SwimPacket, without_empty_count},
     },
 };
 
@@ -122,7 +122,8 @@ impl Engine {
             advertised,
             to: addressee(&to),
         };
-        self.send(now, to.addr, &Message::Swim(head, &packet[HEAD_BYTES..]));
+        let packet = without_empty_count(&packet[HEAD_BYTES..]);
+        self.send(now, to.addr, &Message::Swim(head, packet));
     }
 
     /// Sends a packet that foca would understand but has no call for.

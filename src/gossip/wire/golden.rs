@@ -29,7 +29,7 @@ use super::{
         Chunk, Cookie, Cursor, Digest, Health, Hello, Inventory, Item, MemberItem, Message, News,
         Page, Part, Pull, RecordItem, RecordKey, Standing, SwimHead, Welcome, WirePeer,
     },
-    swim::{HEAD_BYTES, SwimPacket},
+    swim::{HEAD_BYTES, SwimPacket, without_empty_count},
 };
 use crate::{
     gossip::identity::PeerId,
@@ -169,8 +169,8 @@ fn a_welcome() {
 
 #[test]
 fn a_cookie() {
-    let cookie = Cookie { cookie: u64::MAX };
-    pinned::<mirror::Cookie>(4, &Message::Cookie(cookie), "fd ffffffffffffffff");
+    let cookie = Cookie::new(0x0102_0304_0506);
+    pinned::<mirror::Cookie>(4, &Message::Cookie(cookie), "010203040506");
 }
 
 #[test]
@@ -421,10 +421,10 @@ where
 const HEAD: SwimHead = SwimHead {
     renewal: 3,
     advertised: None,
-    to: 0x0403_0201,
+    to: [1, 2],
 };
 /// [`HEAD`], and foca's incarnation of 300.
-const HEAD_GOLDEN: &str = "03 00 fc01020304 fb2c01";
+const HEAD_GOLDEN: &str = "03 00 0102 fb2c01";
 /// A peer that foca names beside sender and receiver.
 const THIRD_GOLDEN: &str = "01 20010db8000000000000000000000007 fa fd 07000000c585311a 05";
 const MEMBERS_GOLDEN: &str = "
@@ -444,11 +444,37 @@ const MEMBERS_GOLDEN: &str = "
 ";
 
 #[test]
+fn a_swim_packet_without_updates_has_no_count() {
+    let golden = bytes(&format!("{HEAD_GOLDEN} 00 07"));
+    let header = Header {
+        src: id(v4(), 3),
+        src_incarnation: 300,
+        dst: id(v6(), 0),
+        message: FocaMessage::Ping(7),
+    };
+    let packet = SwimPacket {
+        header,
+        updates: Vec::new(),
+        unknown_extensions: 0,
+    };
+    let mut full = Vec::new();
+    packet.write(&mut full);
+    let mut written = Vec::new();
+    let bare = without_empty_count(&full[HEAD_BYTES..]);
+    Message::Swim(HEAD, bare).write(&mut written);
+    assert_eq!(hex(&written), hex(&golden));
+    let (Message::Swim(_, rest), 0) = Message::read(1, &golden).unwrap() else {
+        panic!("it is a swim packet");
+    };
+    assert_eq!(SwimPacket::read(id(v4(), 3), id(v6(), 0), rest), Ok(packet));
+}
+
+#[test]
 fn a_swim_packet() {
     let head = SwimHead {
         renewal: 3,
         advertised: Some(v4()),
-        to: 0x0403_0201,
+        to: [1, 2],
     };
     let swim: mirror::Swim<2> = swim_pinned(
         head,
@@ -457,7 +483,7 @@ fn a_swim_packet() {
             "
             03                          ; head: renewal
             01 00 c0000207 fb0a1f       ;       advertised
-            fc 01020304                 ;       to
+            0102                        ;       to
             fb 2c01                     ; incarnation
             00 07                       ; ping
             {MEMBERS_GOLDEN}"
@@ -638,9 +664,9 @@ fn extensions_that_a_later_build_writes() {
     let understood = super::content::read("user", &bytes(&golden)).unwrap();
     assert_eq!(understood.unknown_extensions, 2);
 
-    let mut cookie = bytes("05");
+    let mut cookie = bytes("000000000005");
     cookie.extend_from_slice(&one);
-    let expected = Message::Cookie(Cookie { cookie: 5 });
+    let expected = Message::Cookie(Cookie::new(5));
     assert_eq!(Message::read(4, &cookie), Ok((expected, 1)));
 }
 

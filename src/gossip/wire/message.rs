@@ -104,10 +104,25 @@ pub(in crate::gossip) struct Welcome {
     pub(in crate::gossip) accepted: bool,
 }
 
-/// The answer to anything else from an address that is not proven. Smaller than any such datagram.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+/// The answer to anything else from an address that is not proven. No larger than any such datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct Cookie {
-    pub(in crate::gossip) cookie: u64,
+    /// The low 48 bits; the high ones are zero. In a fixed length, so that it is no longer than a packet of
+    /// foca's that says nothing.
+    cookie: [u8; 6],
+}
+
+impl Cookie {
+    pub(in crate::gossip) const fn new(cookie: u64) -> Self {
+        let [_, _, cookie @ ..] = cookie.to_be_bytes();
+        Self { cookie }
+    }
+
+    pub(in crate::gossip) fn value(self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&self.cookie);
+        u64::from_be_bytes(bytes)
+    }
 }
 
 /// Whose record it is, and of which service.
@@ -256,7 +271,7 @@ pub(in crate::gossip) struct Ping {
     /// Comes back in the pong.
     pub(in crate::gossip) token: u32,
     /// Which identity of the receiver is meant, see [`addressee`].
-    pub(in crate::gossip) to: u32,
+    pub(in crate::gossip) to: [u8; 2],
 }
 
 /// "I do."
@@ -298,15 +313,17 @@ pub(in crate::gossip) struct SwimHead {
     /// The sender's address, where it is not the one that the datagram comes from.
     pub(in crate::gossip) advertised: Option<SocketAddr>,
     /// Which identity of the receiver is addressed, see [`addressee`].
-    pub(in crate::gossip) to: u32,
+    pub(in crate::gossip) to: [u8; 2],
 }
 
-/// An identity of the receiver in four bytes. Its address is where the datagram went; what is left
-/// to tell is which of the processes and rebirths on that address is meant.
-pub(in crate::gossip) fn addressee(id: &PeerId) -> u32 {
+/// An identity of the receiver in two bytes. Its address is where the datagram went; what is left
+/// to tell is which of the processes and rebirths on that address is meant. One in 65,536 older ones is taken
+/// for the present one, and then its packet counts as one for us.
+pub(in crate::gossip) fn addressee(id: &PeerId) -> [u8; 2] {
     let mixed =
         (id.boot ^ u64::from(id.renewal).rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 32) as u32
+    let [high, low, ..] = mixed.to_be_bytes();
+    [high, low]
 }
 
 /// A payload.

@@ -149,7 +149,7 @@ impl SwimPacket {
         let (src_incarnation, message) = read_message(&mut bytes)?;
         let mut updates = Vec::new();
         let mut unknown_extensions = 0;
-        if carries_updates(&message) {
+        if carries_updates(&message) && !bytes.is_empty() {
             let (count, rest) = bytes.split_first_chunk().ok_or(Malformed)?;
             bytes = rest;
             for _ in 0..u16::from_be_bytes(*count) {
@@ -183,6 +183,16 @@ impl SwimPacket {
                 write_member(update, out);
             }
         }
+    }
+}
+
+/// A packet of foca's, from what follows the full head, as it goes on the wire: a count of no updates is left
+/// out, as long as nothing follows it. Most packets are probes and answers that have none.
+pub(in crate::gossip) fn without_empty_count(packet: &[u8]) -> &[u8] {
+    let mut rest = packet;
+    match read_message(&mut rest) {
+        Ok(_) if rest == [0, 0] => &packet[..packet.len() - rest.len()],
+        _ => packet,
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) struct Welcome {
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Cookie {
-    cookie: u64,
+    cookie: [u8; 6],
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
@@ -202,7 +202,7 @@ pub(super) struct Chunk {
 pub(super) struct SwimHead {
     renewal: u32,
     advertised: Option<SocketAddr>,
-    to: u32,
+    to: [u8; 2],
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
