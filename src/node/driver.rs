@@ -152,7 +152,8 @@ impl Driver {
                 self.fire_timers();
             }
             self.try_seeds();
-            let idle = self.publish_and_send() && drained;
+            // tokio rounds a deadline up to its next millisecond, be it past already.
+            let idle = self.publish_and_send() && drained && !self.is_timer_due();
             if let Some(life) = self.end() {
                 break life;
             }

@@ -11,7 +11,7 @@ use foca::{OwnedNotification, Timer};
 
 use super::{Engine, TimerKey, standing::Life};
 use crate::gossip::{
-    Now,
+    Instant, Now,
     foca_runtime::{Effect, foca_config},
     identity::{PeerId, canonical},
     members::Change,
@@ -302,6 +302,11 @@ impl Engine {
                 Effect::Notify(_) => {}
             }
         }
+        if self.swim.updates_backlog() > 0
+            && let Some(timer) = self.silent_gossip.take()
+        {
+            self.keep(timer, now.instant + self.config.gossip_interval);
+        }
     }
 
     /// foca does not say what its own incarnation is, nor whom it probes, but writes both into its packets.
@@ -332,19 +337,33 @@ impl Engine {
                 self.timers
                     .set(TimerKey::RemoveDown(id.addr), now.instant + after);
             }
+            // foca would wake us five times a second to find that it has nothing to say.
+            Timer::PeriodicGossip(_) if self.swim.updates_backlog() == 0 => {
+                self.silent_gossip = Some(timer);
+            }
             timer => {
                 if let Timer::ProbeRandomMember(token) | Timer::SendIndirectProbe { token, .. } =
                     timer
                 {
                     self.timer_token = token;
                 }
-                let number = self.next_foca_timer;
-                self.next_foca_timer += 1;
-                let at = now.instant + self.pace(&timer, number, after);
-                self.foca_timers.insert(number, timer);
-                self.timers.set(TimerKey::Foca(number), at);
+                let at = now.instant + self.pace(&timer, after);
+                self.keep(timer, at);
             }
         }
+    }
+
+    /// Keeps a timer of foca's until it is due.
+    fn keep(&mut self, timer: Timer<PeerId>, at: Instant) {
+        let number = self.next_foca_timer;
+        self.next_foca_timer += 1;
+        match timer {
+            Timer::ProbeRandomMember(_) => self.next_probe = Some(number),
+            Timer::SendIndirectProbe { .. } => self.indirect_probe = Some(number),
+            _ => {}
+        }
+        self.foca_timers.insert(number, timer);
+        self.timers.set(TimerKey::Foca(number), at);
     }
 
     /// Nobody is left. foca has stopped; calling others is up to us.

@@ -207,6 +207,10 @@ pub struct Engine {
     probe: Option<Probe>,
     /// Under which number foca's next probe is kept among its timers.
     next_probe: Option<u64>,
+    /// Likewise, when it is to ask others to probe.
+    indirect_probe: Option<u64>,
+    /// foca's timer for gossip, while it has nothing to say.
+    silent_gossip: Option<foca::Timer<PeerId>>,
     haste: Haste,
     cases: BTreeMap<SocketAddr, Case>,
     inquiries: BTreeMap<SocketAddr, Inquiry>,
@@ -286,6 +290,8 @@ impl Engine {
             local_health: LocalHealth::default(),
             probe: None,
             next_probe: None,
+            indirect_probe: None,
+            silent_gossip: None,
             haste: Haste::default(),
             cases: BTreeMap::new(),
             inquiries: BTreeMap::new(),

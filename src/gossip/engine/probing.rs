@@ -113,6 +113,11 @@ impl Engine {
         self.probe = None;
         self.timers.cancel(&TimerKey::Probe);
         self.local_health.improve();
+        // foca wants to see this timer in every probe. Nobody is asked any more, so we need not wake up for it.
+        if let Some(number) = self.indirect_probe.take() {
+            self.timers.cancel(&TimerKey::Foca(number));
+            self.foca_timer_due(now, number);
+        }
         let earliest = probe.since + self.config.probe_period / HASTE_FACTOR;
         self.probe_next_at(now, earliest);
     }
@@ -145,13 +150,9 @@ impl Engine {
     }
 
     /// How long a timer of foca's takes here, where foca would have it take `after`.
-    pub(super) fn pace(&mut self, timer: &Timer<PeerId>, number: u64, after: Duration) -> Duration {
+    pub(super) fn pace(&self, timer: &Timer<PeerId>, after: Duration) -> Duration {
         match timer {
-            Timer::ProbeRandomMember(_) => {
-                self.next_probe = Some(number);
-                self.stretched(after)
-            }
-            Timer::SendIndirectProbe { .. } => self.stretched(after),
+            Timer::ProbeRandomMember(_) | Timer::SendIndirectProbe { .. } => self.stretched(after),
             _ => after,
         }
     }
