@@ -222,7 +222,7 @@ impl Engine {
         let addr = case.about.addr;
         case.found.insert(from, finding.outcome);
         if finding.outcome != Outcome::Answers {
-            self.confirm_suspicion(addr, from);
+            self.confirm_suspicion(now, addr, from);
         }
         self.judge_evidence(now, addr);
         Ok(())

@@ -53,7 +53,7 @@ impl Engine {
                 self.contacts.add_seed(now.instant, addr);
             }
         }
-        self.schedule_contact();
+        self.schedule_contact(now);
     }
 
     pub(super) fn seeds_due(&mut self, now: Now) {
@@ -79,8 +79,9 @@ impl Engine {
             .set_earlier(TimerKey::Seeds, now.instant + pause);
     }
 
-    pub(super) fn schedule_contact(&mut self) {
+    pub(super) fn schedule_contact(&mut self, now: Now) {
         if let Some(at) = self.contacts.next_due() {
+            let at = at.max(now.instant);
             self.timers.set_earlier(TimerKey::Contact, at);
         }
     }
@@ -106,7 +107,7 @@ impl Engine {
     /// are called too, paced.
     pub(super) fn found_again(&mut self, now: Now) {
         self.contacts.call_all_now(now.instant);
-        self.schedule_contact();
+        self.schedule_contact(now);
     }
 
     pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {

@@ -247,7 +247,7 @@ impl Engine {
         if !left {
             self.hurry(now);
             self.contacts.add_lost(now.instant, id.addr);
-            self.schedule_contact();
+            self.schedule_contact(now);
         }
     }
 

@@ -215,6 +215,8 @@ pub struct Engine {
     cases: BTreeMap<SocketAddr, Case>,
     inquiries: BTreeMap<SocketAddr, Inquiry>,
     last_token: u32,
+    /// When something was handed in last.
+    last_input: Instant,
     /// Until when a pause may have left us behind.
     unsure_until: Instant,
     /// How often a piece of news is sent, at the cluster's present size.
@@ -296,6 +298,7 @@ impl Engine {
             cases: BTreeMap::new(),
             inquiries: BTreeMap::new(),
             last_token: 0,
+            last_input: now.instant,
             unsure_until: Instant::ZERO,
             copies: config.copies(1),
             replica,

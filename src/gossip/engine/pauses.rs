@@ -31,14 +31,13 @@ const UNSURE_FOR: Duration = Duration::from_secs(1);
 impl Engine {
     /// Looks whether this process was stopped. Comes first, with whatever is handed in.
     pub(super) fn notice_pause(&mut self, now: Now) {
-        if !self.config.detection.pauses {
-            return;
-        }
+        let before = std::mem::replace(&mut self.last_input, now.instant);
         let Some(due) = self.timers.next_deadline() else {
             return;
         };
-        let pause = now.instant - due;
-        if pause < PAUSE_MIN {
+        // What was set to a time that had passed already is not late before the next input.
+        let pause = now.instant - due.max(before);
+        if pause < PAUSE_MIN || !self.config.detection.pauses {
             return;
         }
         self.stats.pauses += 1;

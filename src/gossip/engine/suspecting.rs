@@ -31,20 +31,21 @@ impl Engine {
             suspicion.confirmed_by = case.silent_to();
         }
         self.suspicions.insert(id.addr, suspicion);
-        self.set_suspicion_timer(id.addr);
+        self.set_suspicion_timer(now, id.addr);
     }
 
     /// One more has found a suspected member silent.
-    pub(super) fn confirm_suspicion(&mut self, addr: SocketAddr, by: SocketAddr) {
+    pub(super) fn confirm_suspicion(&mut self, now: Now, addr: SocketAddr, by: SocketAddr) {
         if let Some(suspicion) = self.suspicions.get_mut(&addr) {
             suspicion.confirmed_by.insert(by);
-            self.set_suspicion_timer(addr);
+            self.set_suspicion_timer(now, addr);
         }
     }
 
-    fn set_suspicion_timer(&mut self, addr: SocketAddr) {
+    fn set_suspicion_timer(&mut self, now: Now, addr: SocketAddr) {
         if let Some(deadline) = self.suspicion_deadline(addr) {
-            self.timers.set(TimerKey::Suspicion(addr), deadline);
+            let at = deadline.max(now.instant);
+            self.timers.set(TimerKey::Suspicion(addr), at);
         }
     }
 

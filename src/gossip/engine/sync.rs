@@ -8,7 +8,7 @@
 //!
 //! Bounds: one session of our own at a time, one a second on average and [`SESSIONS_AT_ONCE`] in a
 //! row, because a peer may have missed the same things as we did. When nothing came of a session,
-//! the next follows 200 ms later, the pause doubling to ten seconds until something is learned. So
+//! the next follows 200 ms later, the pause doubling to ten seconds until something is learned, by whatever means. So
 //! what a burst of changes left out is mended at once, and steady change cannot keep anybody
 //! reconciling. [`WINDOW`] records are asked for at a time; a session ends after [`MOST_TRIES`]
 //! requests in a row without progress.
@@ -413,10 +413,18 @@ impl Engine {
         }
     }
 
-    /// Something new came in.
+    /// Something new came in. Where that is so there may be more, and the pause after earlier sessions that
+    /// brought nothing was about another state of things.
     pub(super) fn sync_moved(&mut self, now: Now) {
         self.sync.learned_at = now.instant;
         self.sync.idle_pause = IDLE_PAUSE;
+        let soon = now.instant + IDLE_PAUSE;
+        if self.sync.not_before > soon {
+            self.sync.not_before = soon;
+            if self.timers.deadline(&TimerKey::SyncStart).is_some() {
+                self.timers.set_earlier(TimerKey::SyncStart, soon);
+            }
+        }
         if let Some(session) = &mut self.sync.session {
             session.moved = true;
         }

@@ -294,3 +294,23 @@ fn a_word_of_death_in_an_inventory_is_a_suspicion_that_the_living_refute() {
     world.run(secs(30));
     assert!((1..=4).all(|port| world.failures(port) == 0));
 }
+
+/// Confirmed late, a suspicion's time is up at once. That lies in the past, and is no pause of this process.
+#[test]
+fn a_late_confirmation_is_not_taken_for_a_pause() {
+    let mut world = World::cluster(12, 8);
+    let victim = world.engine(3).identity();
+    world.crash(3);
+    world.with(1, |engine, now| engine.accuse(now, victim));
+    world.run(secs(3));
+    if world.engine(1).suspicions.contains_key(&addr(3)) {
+        world.with(1, |engine, now| {
+            for port in 4..=6 {
+                engine.confirm_suspicion(now, addr(3), addr(port));
+            }
+        });
+    }
+    world.run(secs(1));
+    assert!(!knows(&world, 1, 3));
+    assert_eq!(world.engine(1).stats().pauses, 0);
+}
