@@ -180,6 +180,20 @@ fn two_results_are_shown_side_by_side() {
 }
 
 #[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let huge = file("huge.toml", "");
+    let sparse = fs::File::options().write(true).open(&huge).unwrap();
+    sparse.set_len((64 << 20) + 1).unwrap();
+    let huge = huge.to_str().unwrap();
+    for args in [&["compare", huge, huge][..], &["run", huge]] {
+        let output = simulations(args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(": it is larger than 64 MiB"), "{said}");
+    }
+}
+
+#[test]
 fn the_swarm_holds_and_its_seeds_can_be_replayed() {
     let output = simulations(&["swarm", "--seeds", "1..3", "--minutes", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

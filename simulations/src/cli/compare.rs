@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Failure, Verdict, print, render, tell};
+use super::{Failure, Verdict, file, print, render, tell};
 use crate::outcome::Outcome;
 
 /// A figure by its name, and how it is taken from an outcome.
@@ -75,8 +75,7 @@ pub(super) fn compare(a: &Path, b: &Path) -> Verdict {
 
 fn read(path: &Path) -> Result<Outcome, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Bad(format!("cannot read {shown}: {error}")))?;
+    let text = file::read(path)?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::Bad(format!("{shown} is no result of `run --json`: {error}")))
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod compare;
+mod file;
 mod progress;
 mod render;
 mod run;

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Failure, Verdict, print, progress, render, tell};
+use super::{Failure, Verdict, file, print, progress, render, tell};
 use crate::{
     report,
     run::{Options, Progress, Run, run as run_world},
@@ -98,9 +98,7 @@ fn find(name: &str) -> Result<Scenario, Failure> {
             .extension()
             .is_some_and(|extension| extension == "toml");
     if is_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::Bad(format!("cannot read {name}: {error}")))?;
-        return read(&text, name);
+        return read(&file::read(path)?, name);
     }
     let file = shipped().iter().find(|file| file.name == name);
     let Some(file) = file else {
