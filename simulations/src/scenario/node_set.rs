@@ -33,7 +33,7 @@ pub enum NodeSet {
 pub enum Share {
     /// A number of nodes.
     Count(usize),
-    /// A part of them, 0 to 1; rounded, and at least one node.
+    /// A part of them, above 0 and up to 1; rounded, and at least one node.
     Part {
         /// Above the line.
         numerator: u32,
@@ -74,9 +74,9 @@ impl FromStr for Share {
         } else {
             return Ok(Self::Count(number(text)? as usize));
         };
-        if denominator == 0 || numerator > denominator {
+        if numerator == 0 || numerator > denominator {
             return Err(format!(
-                "{text:?} is no part of the nodes; write one from 0 to 1"
+                "{text:?} is no part of the nodes; write one above 0 and up to 1"
             ));
         }
         Ok(Self::Part {

@@ -196,6 +196,15 @@ fn sets_shares_and_times_are_written_as_they_are_read() {
     assert_eq!([half.of(1), half.of(5), half.of(128)], [1, 3, 64]);
 }
 
+#[test]
+fn a_share_is_somebody_and_not_more_than_all() {
+    for share in ["0%", "0/2", "0/0", "1/0", "3/2", "101%"] {
+        let error = format!("first {share}").parse::<NodeSet>().unwrap_err();
+        let said = format!("{share:?} is no part of the nodes; write one above 0 and up to 1");
+        assert_eq!(error, said);
+    }
+}
+
 /// The examples in the format's reference are sound, and it names every field.
 #[test]
 fn the_reference_of_the_format_is_complete_and_its_examples_can_be_read() {
