@@ -19,11 +19,13 @@
 //! | `network` | what becomes of a datagram |
 //! | `life` | processes start and end |
 //! | `script`, `faults`, `workload` | what is done to the world, and when |
+//! | `happening` | what is handed out |
 //! | `truth`, `mirror`, `bits` | what is so, and what each process was told |
 //! | `trace` | the hash over everything, and the last things that happened |
 
 pub mod bits;
 mod faults;
+mod happening;
 mod host;
 mod life;
 mod mirror;
@@ -38,14 +40,12 @@ mod workload;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tidings::{
-    gossip::{Entropy, Instant, Now},
-    table::Event,
-};
+use tidings::gossip::{Entropy, Instant, Now};
 
 pub(crate) use self::life::engine_config;
 pub use self::{
     faults::{FaultId, FaultRun},
+    happening::Happening,
     host::{Guest, Host},
     life::Spawn,
     mirror::{Impossible, Mirror, Told},
@@ -60,47 +60,6 @@ use crate::scenario::{Scenario, Start};
 const EPOCH_MS: u64 = 1_800_000_000_000;
 /// The engines' time at the world's time 0. Not their zero, so that nothing depends on that.
 const ORIGIN: Duration = Duration::from_secs(1_000);
-
-/// Something that happened, in the order in which it did.
-#[derive(Debug, Clone)]
-pub enum Happening {
-    /// A process started.
-    Started(LifeId),
-    /// A process begins to say goodbye.
-    Leaving(LifeId),
-    /// A process ended.
-    Ended(LifeId),
-    /// A process goes by another name now.
-    Renamed(LifeId),
-    /// A process registered, changed or took back an instance.
-    Written(KeyId),
-    /// A process was told something by its event stream.
-    Event {
-        /// Which process.
-        life: LifeId,
-        /// What it was told.
-        event: Event,
-        /// What that did to its mirror.
-        told: Vec<Told>,
-        /// Why it cannot be, if it cannot.
-        impossible: Option<Impossible>,
-    },
-    /// A datagram was sent.
-    Sent {
-        /// From which host.
-        host: usize,
-        /// How large it was.
-        bytes: usize,
-        /// What becomes of it.
-        fate: Fate,
-    },
-    /// A process has had its turn.
-    Turned(LifeId),
-    /// A fault began.
-    FaultBegan(FaultId),
-    /// A fault ended.
-    FaultEnded(FaultId),
-}
 
 /// What is in the queue.
 enum Due {
