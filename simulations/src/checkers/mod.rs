@@ -13,7 +13,7 @@
 //! | `bounds` | timers, queues, tables, datagrams and their rate stay within what is stated |
 //! | `writers` | nobody holds what its owner did not write; `seq` never goes back |
 //! | `liveness` | all agree in the end, and every process that starts finds the others |
-//! | `vacuity` | every fault and every piece of work happened |
+//! | `vacuity` | every instance of the start, every fault and every piece of work happened |
 
 mod alive;
 mod bounds;

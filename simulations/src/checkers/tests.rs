@@ -127,6 +127,20 @@ fn a_fault_that_hits_nothing_is_found() {
 }
 
 #[test]
+fn instances_that_are_refused_at_the_start_are_found() {
+    let services = "[services]\nnames = 1\nper_node = 3\nbytes = 40000\n";
+    let run = watch(World::new(&scenario(services), 1), Options::default());
+    let violations = run.outcome.violations.iter();
+    let refused: Vec<_> = violations
+        .filter(|violation| violation.checker == "fault-happened")
+        .collect();
+    assert_eq!(refused.len(), 1, "{:?}", run.outcome.violations);
+    assert_eq!(refused[0].nodes, [0, 1, 2, 3]);
+    let said = "8 instances of the start were refused: node 0 service-0 (";
+    assert!(refused[0].what.starts_with(said), "{refused:?}");
+}
+
+#[test]
 fn a_world_in_which_nobody_is_left_is_found_vacuous() {
     let crash = "[[fault]]\nat = \"5s\"\nkind = \"crash\"\nnodes = \"all\"\n";
     let found = found(World::new(&scenario(crash), 1));

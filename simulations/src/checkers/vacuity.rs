@@ -13,7 +13,7 @@ impl Checker for FaultsHappened {
     }
 
     fn demands(&self) -> &'static str {
-        "Every fault, every condition of the network and every piece of work that the scenario states has happened, and has hit something."
+        "Every instance that the scenario states was registered; every fault, every condition of the network and every piece of work has happened, and has hit something."
     }
 
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
@@ -23,6 +23,7 @@ impl Checker for FaultsHappened {
                 "vacuous: no process lives in the end, so that nobody could agree".to_owned();
             findings.add(world, self.name(), Vec::new(), what);
         }
+        self.all_were_registered(world, findings);
         if scenario.expect.may_miss {
             if !world.faults().is_empty() && world.faults().iter().all(|fault| fault.hits == 0) {
                 let what = "vacuous: no fault hit anything".to_owned();
@@ -73,5 +74,26 @@ impl Checker for FaultsHappened {
 
     fn looked_at(&self) -> String {
         "all of them".to_owned()
+    }
+}
+
+impl FaultsHappened {
+    /// A world of fewer instances than it states is not the one that was asked for.
+    fn all_were_registered(&self, world: &World, findings: &mut Findings) {
+        let refusals = world.refused_at_start();
+        if refusals.count == 0 {
+            return;
+        }
+        let nodes = refusals.first.iter().map(|(node, ..)| *node).collect();
+        let first = refusals.first.iter();
+        let first: Vec<_> = first
+            .map(|(node, service, reason)| format!("node {node} {service} ({reason})"))
+            .collect();
+        let count = refusals.count;
+        let what = format!(
+            "{count} instances of the start were refused: {}",
+            first.join(", ")
+        );
+        findings.add(world, self.name(), nodes, what);
     }
 }

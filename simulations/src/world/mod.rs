@@ -52,6 +52,7 @@ pub use self::{
     network::{Counts, Fate, Network},
     trace::Trace,
     truth::{End, Key, KeyId, Life, LifeId, NameId, Truth, Version},
+    workload::Refusals,
 };
 use self::{mirror::Expected, queue::Queue, script::Step};
 use crate::scenario::{Scenario, Start};
@@ -115,6 +116,7 @@ pub struct World {
     writes: u64,
     /// What each part of the workload has written or taken back.
     work_done: Vec<u64>,
+    refused_at_start: Refusals,
     receive_overflows: u64,
 }
 
@@ -152,6 +154,7 @@ impl World {
             written: 0,
             writes: 0,
             work_done: vec![0; scenario.work.len()],
+            refused_at_start: Refusals::default(),
             receive_overflows: 0,
         };
         for _ in 0..scenario.nodes {

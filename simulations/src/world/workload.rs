@@ -14,13 +14,38 @@ const VALUE_BYTES: usize = 1_000;
 /// deregistrations.
 const CHURN_REGISTERS: f64 = 0.4;
 
+/// Of the instances that processes were refused when they started, so many are kept by name.
+const REFUSALS_KEPT: usize = 8;
+
+/// Instances that processes were to have from their start, and were refused.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// How many.
+    pub count: u64,
+    /// The first few: the node, the service, and why.
+    pub first: Vec<(usize, String, String)>,
+}
+
 impl World {
+    /// What processes were refused when they started.
+    pub const fn refused_at_start(&self) -> &Refusals {
+        &self.refused_at_start
+    }
+
     /// What each process registers when it starts.
     pub(super) fn register_at_start(&mut self, host: usize) {
         let services = self.scenario.services.clone();
         for index in 0..services.per_node {
             let name = (host + index) % services.names.max(1);
-            self.register_new(host, &self.service_name(host, name), None, services.bytes);
+            let service = self.service_name(host, name);
+            let Err(reason) = self.register_new(host, &service, None, services.bytes) else {
+                continue;
+            };
+            let refusals = &mut self.refused_at_start;
+            refusals.count += 1;
+            if refusals.first.len() < REFUSALS_KEPT {
+                refusals.first.push((host, service, reason));
+            }
         }
     }
 
@@ -75,7 +100,8 @@ impl World {
         for index in 0..count {
             let own = self.service_name(host, (host + index) % names);
             let service = service.clone().unwrap_or(own);
-            self.register_new(host, &service, id.clone(), bytes);
+            // A record that is full is a bound, and not a fault of the world.
+            let _ = self.register_new(host, &service, id.clone(), bytes);
         }
     }
 
@@ -130,7 +156,7 @@ impl World {
                 self.work_rng.random_range(0..names)
             };
             let service = self.service_name(host, number);
-            self.register_new(host, &service, None, bytes);
+            let _ = self.register_new(host, &service, None, bytes);
         } else if what < CHURN_REGISTERS + (1.0 - CHURN_REGISTERS) / 2.0 {
             self.change_one(host, bytes);
         } else if let Some((service, id)) = self.choose_held(host) {
@@ -140,7 +166,7 @@ impl World {
 
     fn change_one(&mut self, host: usize, bytes: usize) {
         if let Some((service, id)) = self.choose_held(host) {
-            self.register(host, &service, &id, bytes);
+            let _ = self.register(host, &service, &id, bytes);
         }
     }
 
@@ -150,40 +176,49 @@ impl World {
         held.choose(&mut self.work_rng).map(|name| (*name).clone())
     }
 
-    fn register_new(&mut self, host: usize, service: &str, id: Option<String>, bytes: usize) {
+    fn register_new(
+        &mut self,
+        host: usize,
+        service: &str,
+        id: Option<String>,
+        bytes: usize,
+    ) -> Result<(), String> {
         let Some(guest) = self.hosts[host].guest.as_mut() else {
-            return;
+            return Ok(());
         };
         guest.registered += 1;
         let id = id.unwrap_or_else(|| format!("{}-{}", guest.life, guest.registered));
-        self.register(host, service, &id, bytes);
+        self.register(host, service, &id, bytes)
     }
 
-    /// Registers an instance like no other before: a counter is its version.
-    fn register(&mut self, host: usize, service: &str, id: &str, bytes: usize) {
+    /// Registers an instance like no other before: a counter is its version. The reason, where it is refused.
+    fn register(
+        &mut self,
+        host: usize,
+        service: &str,
+        id: &str,
+        bytes: usize,
+    ) -> Result<(), String> {
         let now = self.clock(host);
         let addr = self.hosts[host].addr.ip();
         let Some(guest) = self.hosts[host].guest.as_mut() else {
-            return;
+            return Ok(());
         };
         self.written += 1;
         let instance = instance(service, id, self.written, addr, bytes);
         let life = guest.life;
-        match guest.process.register(now, instance.clone()) {
-            Ok(()) => {
-                self.trace
-                    .done(self.now, host, format!("registers {service} {id}"));
-                let (service, id) = (service.to_owned(), id.to_owned());
-                let content = Some(Arc::new(instance));
-                let key = self.truth.write(self.now, life, service, id, content);
-                self.wrote(host, key);
-            }
-            // A record that is full is a bound, and not a fault of the world.
-            Err(reason) => {
-                let what = format!("is refused {service} {id}: {reason}");
-                self.trace.done(self.now, host, what);
-            }
+        if let Err(reason) = guest.process.register(now, instance.clone()) {
+            let what = format!("is refused {service} {id}: {reason}");
+            self.trace.done(self.now, host, what);
+            return Err(reason);
         }
+        self.trace
+            .done(self.now, host, format!("registers {service} {id}"));
+        let (service, id) = (service.to_owned(), id.to_owned());
+        let content = Some(Arc::new(instance));
+        let key = self.truth.write(self.now, life, service, id, content);
+        self.wrote(host, key);
+        Ok(())
     }
 
     fn take_back(&mut self, host: usize, service: String, id: String) {
