@@ -196,6 +196,46 @@ fn a_process_that_starts_on_a_slow_host_is_slow() {
     assert!(world.hosts()[0].guest.as_ref().expect("it runs").is_slow());
 }
 
+/// When each fault ended, in tenths of a second.
+fn ended(world: &World) -> Vec<Option<f64>> {
+    let ended = world.faults().iter().map(|fault| fault.ended);
+    ended
+        .map(|at| at.map(|at| (World::seconds(at) * 10.0).round() / 10.0))
+        .collect()
+}
+
+#[test]
+fn of_two_restarts_of_one_host_the_one_that_ended_its_process_says_how_it_comes_back() {
+    let faults = "[[fault]]\nat = \"1s\"\nkind = \"restart\"\nnodes = \"0, 1\"\neach = \"2s\"\nafter = \"500ms\"\n\
+        address = \"new\"\n\
+        [[fault]]\nat = \"2s\"\nkind = \"restart\"\nnodes = \"1\"\nafter = \"3s\"\nclock = \"1h\"\n\
+        [[fault]]\nat = \"2500ms\"\nkind = \"replace\"\nnodes = \"1, 2\"\nafter = \"1s\"\n";
+    let (world, _) = watched(&scenario(4, faults), 9);
+    let lives = world.truth().lives().iter();
+    let second: Vec<_> = lives.filter(|life| life.host == 1).collect();
+    assert_eq!(second.len(), 2);
+    assert!((World::seconds(second[1].started) - 5.0).abs() < 0.001);
+    assert_eq!(second[0].owner.addr, second[1].owner.addr);
+    assert_eq!(world.hosts()[1].clock_ms, 3_600_000);
+    let mut held = second[1].holds.keys();
+    assert!(held.all(|(service, _)| service.starts_with("service")));
+    assert_eq!(ended(&world), [Some(3.0), Some(5.0), Some(3.5)]);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_is_to_leave_comes_back_as_the_later_fault_says() {
+    let faults = "[[fault]]\nat = \"1s\"\nkind = \"pause\"\nnodes = \"1\"\nstop = \"3s\"\n\
+        [[fault]]\nat = \"1500ms\"\nkind = \"restart\"\nnodes = \"0, 1\"\neach = \"1500ms\"\nafter = \"500ms\"\n\
+        [[fault]]\nat = \"2s\"\nkind = \"restart\"\nnodes = \"1\"\ngraceful = true\nafter = \"5s\"\naddress = \"new\"\n";
+    let (world, _) = watched(&scenario(4, faults), 9);
+    let lives = world.truth().lives().iter();
+    let second: Vec<_> = lives.filter(|life| life.host == 1).collect();
+    assert_eq!(second.len(), 2);
+    assert!((World::seconds(second[1].started) - 3.5).abs() < 0.001);
+    assert_eq!(second[0].owner.addr, second[1].owner.addr);
+    assert_eq!(ended(&world), [Some(4.0), Some(3.5), Some(3.0)]);
+}
+
 #[test]
 fn a_clock_without_a_process_is_no_hit() {
     let faults = "[[fault]]\nat = \"1s\"\nkind = \"crash\"\nnodes = \"0\"\n\

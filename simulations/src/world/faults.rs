@@ -222,11 +222,13 @@ impl World {
         self.faults[fault].open = Some(nodes.len() * steps);
         for (index, host) in nodes.iter().copied().enumerate() {
             let at = self.now + each.duration() * u32::try_from(index).expect("few nodes");
-            self.put_step(at, Step::End { fault, host, how });
-            if let Some((after, back)) = back {
-                self.hosts[host].due_back = Some(back);
-                self.put_step(at + after.duration(), Step::Start { host });
-            }
+            let end = Step::End {
+                fault,
+                host,
+                how,
+                back,
+            };
+            self.put_step(at, end);
         }
         self.faults[fault].nodes = nodes;
     }
@@ -242,22 +244,53 @@ impl World {
                 is_replacement: false,
             });
             let at = self.now + each.duration() * u32::try_from(index).expect("few nodes");
-            self.put_step(at, Step::Start { host });
+            let start = Step::Start {
+                host,
+                fault: Some(fault),
+            };
+            self.put_step(at, start);
             self.faults[fault].nodes.push(host);
         }
     }
 
-    pub(super) fn end_by_fault(&mut self, fault: FaultId, host: usize, how: End) {
-        if let Some(guest) = &self.hosts[host].guest
-            && self.truth.life(guest.life).leaving.is_none()
-        {
+    /// Ends the process on a host, if there is one that does not leave already. Only then another one comes in its place:
+    /// where another fault was first, what that one says is what comes.
+    pub(super) fn end_by_fault(
+        &mut self,
+        fault: FaultId,
+        host: usize,
+        how: End,
+        back: Option<(Span, Return)>,
+    ) {
+        let guest = self.hosts[host].guest.as_ref();
+        let ends = guest.is_some_and(|guest| {
+            let leaves = self.truth.life(guest.life).leaving.is_some();
+            // One that is stopped can be killed before it has done as it was asked.
+            !(leaves || guest.is_to_leave && how == End::Left)
+        });
+        if ends {
             self.faults[fault].hits += 1;
+            if let Some((after, back)) = back {
+                self.is_due_back(host, after, back);
+            }
             match how {
                 End::Left => self.ask_to_leave(host),
                 _ => self.end_life(host, how),
             }
+        } else if back.is_some() {
+            self.close(fault);
         }
         self.close(fault);
+    }
+
+    /// A process is to start on a host, and none that an earlier fault has said.
+    fn is_due_back(&mut self, host: usize, after: Span, back: Return) {
+        let before = self.hosts[host].due_back.replace(back);
+        let fault = back.fault;
+        self.put_step(self.now + after.duration(), Step::Start { host, fault });
+        if let Some(fault) = before.and_then(|before| before.fault) {
+            self.close(fault);
+        }
     }
 
     /// Starts the process that is to come (back) on a host, if its predecessor has gone.
@@ -265,14 +298,9 @@ impl World {
         let Some(back) = self.hosts[host].due_back else {
             return;
         };
-        if let Some(guest) = &self.hosts[host].guest {
-            if guest.is_to_leave || self.truth.life(guest.life).leaving.is_some() {
-                let at = self.now + LOOK_AGAIN;
-                self.put_step(at, Step::Start { host });
-            } else {
-                self.hosts[host].due_back = None; // it was never ended
-            }
-            return;
+        if self.hosts[host].guest.is_some() {
+            let fault = back.fault;
+            return self.put_step(self.now + LOOK_AGAIN, Step::Start { host, fault });
         }
         self.hosts[host].due_back = None;
         if back.address == Address::New {

@@ -46,7 +46,7 @@ impl World {
                 clock_ms: 0,
                 is_replacement: false,
             });
-            self.put_step(at, Step::Start { host });
+            self.put_step(at, Step::Start { host, fault: None });
         }
     }
 

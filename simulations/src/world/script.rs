@@ -2,7 +2,8 @@
 
 use tidings::gossip::Instant;
 
-use super::{Due, FaultId, LifeId, World, truth::End};
+use super::{Due, FaultId, LifeId, World, faults::Return, truth::End};
+use crate::scenario::Span;
 
 /// One thing that is done to the world.
 #[derive(Debug, Clone)]
@@ -13,14 +14,15 @@ pub(super) enum Step {
     EndFault(FaultId),
     /// The links of a flapping fault go down, or up.
     Flap { fault: FaultId, down: bool },
-    /// The process on a host ends.
+    /// The process on a host ends, and one comes back so much later, if it does.
     End {
         fault: FaultId,
         host: usize,
         how: End,
+        back: Option<(Span, Return)>,
     },
-    /// A process starts on a host, if one is due there.
-    Start { host: usize },
+    /// The process starts on a host that is due there by that fault, or by none.
+    Start { host: usize, fault: Option<FaultId> },
     /// A process is stopped.
     Stop { fault: FaultId, life: LifeId },
     /// It goes on.
@@ -51,14 +53,24 @@ impl World {
 
     pub(super) fn take_step(&mut self, step: Step) {
         match step {
-            Step::Start { host } => self.start_due(host),
+            Step::Start { host, fault } => {
+                let due = self.hosts[host].due_back;
+                if due.is_some_and(|back| back.fault == fault) {
+                    self.start_due(host);
+                }
+            }
             Step::Go { fault, life } => self.go(fault, life),
             Step::EndFault(fault) => self.end_fault(fault),
             // Nothing new begins when the duration is over.
             _ if self.is_over => {}
             Step::BeginFault(index) => self.begin_fault(index),
             Step::Flap { fault, down } => self.flap(fault, down),
-            Step::End { fault, host, how } => self.end_by_fault(fault, host, how),
+            Step::End {
+                fault,
+                host,
+                how,
+                back,
+            } => self.end_by_fault(fault, host, how, back),
             Step::Stop { fault, life } => self.stop(fault, life),
             Step::BeginWork(work) => self.counted(work, |world| world.begin_work(work)),
             Step::Work { work, host } => self.counted(work, |world| world.do_work(work, host)),
