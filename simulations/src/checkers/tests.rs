@@ -153,3 +153,41 @@ fn a_time_that_is_stated_and_not_kept_is_found() {
     scenario.expect.change_within = Some("1us".parse().unwrap());
     assert_eq!(found(World::new(&scenario, 1)), names(&["expectations"]));
 }
+
+#[test]
+fn a_time_that_is_stated_of_what_never_happens_is_found() {
+    let within = Some("10s".parse().unwrap());
+    let mut changing = scenario("");
+    changing.expect.change_within = within;
+    changing.expect.heal_within = within;
+    assert_eq!(found(World::new(&changing, 1)), names(&[]));
+    let mut quiet = scenario("start_within = \"1s\"\nseeds = 4\n");
+    quiet.expect.detect_within = within;
+    quiet.work.clear();
+    let run = watch(World::new(&quiet, 1), Options::default());
+    let what: Vec<_> = run
+        .outcome
+        .violations
+        .iter()
+        .map(|violation| &*violation.what)
+        .collect();
+    assert_eq!(
+        what,
+        ["vacuous: detect_within is stated, and there was nothing to judge"]
+    );
+    quiet.expect.may_miss = true;
+    assert_eq!(found(World::new(&quiet, 1)), names(&[]));
+    // Each change is overlapped by a fault: none is judged.
+    let cut = "[[fault]]\nkind = \"partition\"\nbetween = [\"0\", \"others\"]\n";
+    let mut disturbed = scenario(cut);
+    disturbed.expect.change_within = within;
+    assert_eq!(found(World::new(&disturbed, 1)), names(&["expectations"]));
+}
+
+#[test]
+fn a_world_that_never_heals_is_later_than_any_time_that_is_stated() {
+    let mut scenario = scenario("");
+    scenario.expect.heal_within = Some("2s".parse().unwrap());
+    let world = World::with_processes(&scenario, 1, spawn(Flaw::HearsNothing));
+    assert!(found(world).contains("expectations"));
+}

@@ -16,9 +16,25 @@ use crate::{
 /// As violations of what a scenario states bear it.
 pub(super) const NAME: &str = "expectations";
 pub(super) const DEMANDS: &str =
-    "Changes, deaths and healing take no longer than the scenario states.";
+    "Changes, deaths and healing take no longer than the scenario states, and there are some.";
 /// How many changes are recorded one by one.
 const SPREADS_MAX: usize = 400;
+
+/// A time that a scenario may state.
+#[derive(Debug, Clone, Copy)]
+enum Stated {
+    Change,
+    Detect,
+    Heal,
+}
+
+/// What it says, and what was held against it.
+#[derive(Debug)]
+struct Limit {
+    field: &'static str,
+    within: Option<Span>,
+    judged: usize,
+}
 
 /// A change on its way.
 #[derive(Debug)]
@@ -53,15 +69,19 @@ pub(super) struct Measures {
     heal_ms: Vec<f64>,
     unmet: Vec<Violation>,
     spreads: Option<Vec<Spreading>>,
-    change_within: Option<Span>,
-    detect_within: Option<Span>,
-    heal_within: Option<Span>,
+    /// By [`Stated`].
+    limits: [Limit; 3],
     changes_in_all: usize,
 }
 
 impl Measures {
     pub(super) fn new(world: &World, record: bool) -> Self {
         let expect = &world.scenario().expect;
+        let limit = |field, within| Limit {
+            field,
+            within,
+            judged: 0,
+        };
         Self {
             changes: BTreeMap::new(),
             deaths: BTreeMap::new(),
@@ -72,9 +92,11 @@ impl Measures {
             heal_ms: Vec::new(),
             unmet: Vec::new(),
             spreads: record.then(Vec::new),
-            change_within: expect.change_within,
-            detect_within: expect.detect_within,
-            heal_within: expect.heal_within,
+            limits: [
+                limit("change_within", expect.change_within),
+                limit("detect_within", expect.detect_within),
+                limit("heal_within", expect.heal_within),
+            ],
             changes_in_all: 0,
         }
     }
@@ -128,7 +150,7 @@ impl Measures {
             let took = ms(since, world.now());
             self.heal_ms.push(took);
             let what = "until all agreed again after a fault had ended, or a process had started";
-            self.judge(world, self.heal_within, took, what, Vec::new());
+            self.judge(world, Stated::Heal, took, what, Vec::new());
         }
     }
 
@@ -241,13 +263,7 @@ impl Measures {
                     "until node {} knew a change as the last one",
                     host(world, life)
                 );
-                self.judge(
-                    world,
-                    self.change_within,
-                    took,
-                    &what,
-                    vec![host(world, life)],
-                );
+                self.judge(world, Stated::Change, took, &what, vec![host(world, life)]);
             }
         }
     }
@@ -262,7 +278,7 @@ impl Measures {
             self.detection_ms.push(took);
             let last = host(world, life);
             let what = format!("until node {last} had dropped node {dead} as the last one");
-            self.judge(world, self.detect_within, took, &what, vec![last, dead]);
+            self.judge(world, Stated::Detect, took, &what, vec![last, dead]);
         }
     }
 
@@ -301,50 +317,65 @@ impl Measures {
         }
     }
 
-    fn judge(
-        &mut self,
-        world: &World,
-        within: Option<Span>,
-        took: f64,
-        what: &str,
-        nodes: Vec<usize>,
-    ) {
-        let Some(within) = within else {
+    fn judge(&mut self, world: &World, stated: Stated, took: f64, what: &str, nodes: Vec<usize>) {
+        let limit = &mut self.limits[stated as usize];
+        let Some(within) = limit.within else {
             return;
         };
+        limit.judged += 1;
         if took > within.duration().as_secs_f64() * 1_000.0 {
-            let last_events = nodes
-                .iter()
-                .flat_map(|node| world.trace().last(*node))
-                .collect();
-            self.unmet.push(Violation {
-                checker: NAME.to_owned(),
-                at_s: World::seconds(world.now()),
-                nodes,
-                what: format!("it took {took:.1} ms {what}; the scenario states {within}"),
-                last_events,
-            });
+            let what = format!("it took {took:.1} ms {what}; the scenario states {within}");
+            self.unmet(world, nodes, what);
         }
     }
 
-    /// What took longer than the scenario states.
-    pub(super) fn unmet(&mut self, world: &World) -> Vec<Violation> {
-        let unnoticed: Vec<_> = self
-            .deaths
-            .values()
-            .map(|death| (death.at, death.host))
-            .collect();
-        for (at, dead) in unnoticed {
+    fn unmet(&mut self, world: &World, nodes: Vec<usize>, what: String) {
+        let last_events = nodes.iter().flat_map(|node| world.trace().last(*node));
+        self.unmet.push(Violation {
+            checker: NAME.to_owned(),
+            at_s: World::seconds(world.now()),
+            last_events: last_events.collect(),
+            nodes,
+            what,
+        });
+    }
+
+    /// What took longer than the scenario states, or was stated of what there never was.
+    pub(super) fn take_unmet(&mut self, world: &World) -> Vec<Violation> {
+        let deaths = self.deaths.values().map(|death| (death.at, death.host));
+        for (at, dead) in deaths.collect::<Vec<_>>() {
             let what = format!("and not all have dropped node {dead} yet");
-            self.judge(
-                world,
-                self.detect_within,
-                ms(at, world.now()),
-                &what,
-                vec![dead],
-            );
+            self.judge_open(world, Stated::Detect, at, &what, vec![dead]);
+        }
+        if let Some(since) = self.healing {
+            let what = "and not all agree yet after a fault has ended, or a process has started";
+            self.judge_open(world, Stated::Heal, since, what, Vec::new());
+        }
+        if !world.scenario().expect.may_miss {
+            let limits = self.limits.iter();
+            let vacuous = limits.filter(|limit| limit.within.is_some() && limit.judged == 0);
+            for field in vacuous.map(|limit| limit.field).collect::<Vec<_>>() {
+                let what = format!("vacuous: {field} is stated, and there was nothing to judge");
+                self.unmet(world, Vec::new(), what);
+            }
         }
         std::mem::take(&mut self.unmet)
+    }
+
+    /// Judges what has not come to its end: only that it has taken too long already is known.
+    fn judge_open(
+        &mut self,
+        world: &World,
+        stated: Stated,
+        since: Instant,
+        what: &str,
+        nodes: Vec<usize>,
+    ) {
+        let took = world.now() - since;
+        let within = self.limits[stated as usize].within;
+        if within.is_some_and(|within| took > within.duration()) {
+            self.judge(world, stated, ms(since, world.now()), what, nodes);
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Watch<'_> {
             checker.at_rest(world, &mut self.findings);
         }
         let mut violations = std::mem::take(&mut self.findings.violations);
-        violations.extend(self.measures.unmet(world));
+        violations.extend(self.measures.take_unmet(world));
         let recording = self.recorder.take().map(|recorder| {
             let verdicts = verdicts(&self.checkers, &violations);
             recorder.finish(world, self.measures.take_spreads(), verdicts)
