@@ -19,7 +19,7 @@ use tidings::{
 use super::{Checker, Findings, some};
 use crate::{
     scenario::Scenario,
-    world::{Happening, LifeId, World, engine_config},
+    world::{Guest, Happening, LifeId, World, engine_config},
 };
 
 /// What is added to the suspicion time: some probes, and the spread of the word.
@@ -35,10 +35,8 @@ pub(super) struct NothingLiveIsLost {
 
 impl NothingLiveIsLost {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 7_946));
-        let suspicion = engine_config(scenario, addr).suspicion_timeout_max(scenario.nodes);
         Self {
-            grace: suspicion + GRACE_BEYOND_SUSPICION,
+            grace: grace(scenario),
             allowed: u64::try_from(scenario.expect.false_positives).ok(),
             wrong: Vec::new(),
             judged: 0,
@@ -144,7 +142,7 @@ impl NothingLiveIsLost {
     fn is_excused(&self, world: &World, from: usize, life: LifeId) -> bool {
         let truth = world.truth();
         let since = before(world.now(), self.grace);
-        let is_stopped = world.guest(life).is_none_or(|guest| guest.is_impaired());
+        let is_stopped = world.guest(life).is_none_or(Guest::is_impaired);
         let was_impaired = truth.life(life).impaired.is_some_and(|at| at >= since);
         let has_just_started = truth.life(life).started >= world.now();
         let to = truth.life(life).host;
@@ -155,12 +153,19 @@ impl NothingLiveIsLost {
     }
 }
 
+/// How long a suspicion may outlast what gave rise to it.
+pub(super) fn grace(scenario: &Scenario) -> Duration {
+    let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 7_946));
+    let suspicion = engine_config(scenario, addr).suspicion_timeout_max(scenario.nodes);
+    suspicion + GRACE_BEYOND_SUSPICION
+}
+
 /// The process that lives and goes by this name.
 fn living(world: &World, member: Owner) -> Option<LifeId> {
     let name = world.truth().name_of(member)?;
     world.truth().living(name)
 }
 
-fn before(now: Instant, time: Duration) -> Instant {
+pub(super) fn before(now: Instant, time: Duration) -> Instant {
     Instant::from_origin(now.since_origin().saturating_sub(time))
 }

@@ -9,6 +9,7 @@
 //! | `convergence` | once all faults have ended, all tables are what live processes have registered |
 //! | `dead` | nothing dead stays, and what was taken back does not come back |
 //! | `alive` | nothing live is lost; counts false positives |
+//! | `goodbyes` | who leaves is known to have left, where nothing gets lost |
 //! | `watchers` | what watchers and the event stream say is the table |
 //! | `bounds` | timers, queues, tables, datagrams and their rate stay within what is stated |
 //! | `writers` | nobody holds what its owner did not write; `seq` never goes back |
@@ -19,6 +20,7 @@ mod alive;
 mod bounds;
 mod convergence;
 mod dead;
+mod goodbyes;
 mod liveness;
 #[cfg(test)]
 mod tests;
@@ -72,6 +74,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Checker>> {
             Box::new(convergence::Convergence::default()),
             Box::new(dead::NothingDeadStays::default()),
             alive,
+            Box::new(goodbyes::Goodbyes::new(scenario)),
             Box::new(watchers::Watchers::default()),
             Box::new(bounds::Bounds::new(scenario)),
             Box::new(writers::SingleWriter::default()),

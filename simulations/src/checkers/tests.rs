@@ -66,6 +66,24 @@ fn a_live_member_that_is_said_to_have_left_is_found() {
 }
 
 #[test]
+fn a_goodbye_that_is_told_as_a_failure_is_found_where_nothing_excuses_it() {
+    let leave = "[[fault]]\nat = \"10s\"\nkind = \"leave\"\nnodes = \"3\"\n";
+    let with = |more: &str| {
+        let scenario = scenario(&format!("{more}{leave}"));
+        let flaw = spawn(Flaw::TellsOfAGoodbyeAsOfAFailure);
+        found(World::with_processes(&scenario, 1, flaw))
+    };
+    assert_eq!(with(""), names(&["goodbyes"]));
+    let fault = |rest: &str| with(&format!("[[fault]]\nat = \"9900ms\"\n{rest}\n"));
+    let stopped = |node: &str| format!("kind = \"pause\"\nnodes = \"{node}\"\nstop = \"300ms\"");
+    assert_eq!(fault(&stopped("0")), names(&["goodbyes"]));
+    assert_eq!(fault(&stopped("1")), names(&[]), "it heard it late");
+    assert_eq!(fault(&stopped("3")), names(&[]), "it said it late");
+    let degraded = "kind = \"degrade\"\nduplicate = 0.5";
+    assert_eq!(fault(degraded), names(&[]), "a network with a fault");
+}
+
+#[test]
 fn a_taking_back_that_comes_after_the_registration_that_followed_it_is_found() {
     let again = "nodes = \"0\"\nservice = \"service-0\"\nid = \"again\"\n";
     let work = format!(

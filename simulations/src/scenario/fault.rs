@@ -186,6 +186,16 @@ pub enum FaultKind {
     },
 }
 
+impl FaultKind {
+    /// Whether it is about links, and not about processes.
+    pub const fn is_of_links(&self) -> bool {
+        matches!(
+            self,
+            Self::Partition { .. } | Self::Flap { .. } | Self::Degrade { .. }
+        )
+    }
+}
+
 fn everywhere() -> [NodeSet; 2] {
     [NodeSet::All, NodeSet::All]
 }

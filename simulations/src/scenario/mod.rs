@@ -78,6 +78,15 @@ pub struct Scenario {
     pub expect: Expect,
 }
 
+impl Scenario {
+    /// Whether no datagram is lost or cut off by what the network is, and by no fault of it: one to a sound process
+    /// arrives, but where `bandwidth` is too narrow for it.
+    pub fn loses_nothing(&self) -> bool {
+        let is_lossy = self.network.loss > 0.0 || self.network.burst_loss.is_some();
+        !is_lossy && !self.fault.iter().any(|fault| fault.kind.is_of_links())
+    }
+}
+
 const fn default_seeds() -> usize {
     3
 }

@@ -72,11 +72,10 @@ impl World {
             slowed: Bits::default(),
         });
         self.note(Happening::FaultBegan(fault));
-        match kind {
-            FaultKind::Partition { .. } | FaultKind::Flap { .. } | FaultKind::Degrade { .. } => {
-                self.begin_link_fault(fault, kind);
-            }
-            _ => self.begin_node_fault(fault, kind),
+        if kind.is_of_links() {
+            self.begin_link_fault(fault, kind);
+        } else {
+            self.begin_node_fault(fault, kind);
         }
         if self.faults[fault].open == Some(0) {
             self.end_fault(fault);

@@ -29,6 +29,7 @@ pub(super) enum Flaw {
     HearsNothing,
     TakesBackWhatIsRegisteredAnew,
     WritesTwiceUnderOneNumber,
+    TellsOfAGoodbyeAsOfAFailure,
 }
 
 /// An engine with a flaw.
@@ -122,6 +123,12 @@ impl Process for Flawed {
         let Some(event) = self.engine.poll_event() else {
             return self.false_event();
         };
+        if let Event::Left { member, instances } = &event
+            && self.errs(Flaw::TellsOfAGoodbyeAsOfAFailure)
+        {
+            let (member, instances) = (*member, instances.clone());
+            return Some(Event::Failed { member, instances });
+        }
         match &event {
             Event::Registered { instance, .. } if instance.id() == "again" => {
                 self.seen[0] = Some(event.clone());
@@ -271,6 +278,7 @@ pub(super) fn spawn(flaw: Flaw) -> Spawn {
         SetsEverMoreTimers,
         HearsNothing,
         TakesBackWhatIsRegisteredAnew,
-        WritesTwiceUnderOneNumber
+        WritesTwiceUnderOneNumber,
+        TellsOfAGoodbyeAsOfAFailure
     )
 }
