@@ -3,7 +3,7 @@
 //! A world has a time of trouble, the first seven tenths of its length, in which faults of all kinds begin one after
 //! the other and overlap, while services register, change and go. Then it is healed and must come to agree: safety
 //! first, then liveness. False positives are counted where a link may lose or be cut, which gives rise to some, and
-//! there must be none elsewhere.
+//! there must be none elsewhere: in a quarter of the worlds only processes go wrong.
 
 use std::{ops::Range, time::Duration};
 
@@ -18,6 +18,8 @@ use crate::scenario::{
 const TROUBLED: f64 = 0.7;
 /// The mean time between the beginnings of two faults, in seconds.
 const FAULT_GAP_S: f64 = 20.0;
+/// The share of worlds whose links are sound: of those that have many faults hardly one has none of links.
+const SOUND_LINKS: f64 = 0.25;
 /// How long a healed world has to agree. A member that was suspected while a partition healed has to be found dead,
 /// or reborn, first, and calls to the lost are a second apart.
 const CONVERGE_WITHIN: Span = Span::from_secs(90);
@@ -69,6 +71,10 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
             bytes_per_node_s: None,
         },
     };
+    // Drawn last, so that it changes nothing else.
+    if rng.random_bool(SOUND_LINKS) {
+        scenario.fault.retain(|fault| !fault.kind.is_of_links());
+    }
     if scenario.loses_nothing() {
         scenario.expect.false_positives = 0;
     }
@@ -391,7 +397,7 @@ mod tests {
             assert_eq!(world.expect.false_positives, if is_bad { -1 } else { 0 });
             judged += usize::from(!is_bad);
         }
-        assert!(judged > 0);
+        assert!((100..150).contains(&judged), "{judged} of 500");
     }
 
     #[test]
