@@ -209,3 +209,33 @@ fn a_world_that_never_heals_is_later_than_any_time_that_is_stated() {
     let world = World::with_processes(&scenario, 1, spawn(Flaw::HearsNothing));
     assert!(found(world).contains("expectations"));
 }
+
+#[test]
+fn a_panic_is_found_with_its_time_its_node_and_what_happened_there() {
+    let world = World::with_processes(&scenario(""), 7, spawn(Flaw::Panics));
+    let mut lines = Vec::new();
+    let mut trace = |line: &str| lines.push(line.to_owned());
+    let options = Options {
+        record: true,
+        trace: Some(&mut trace),
+        progress: None,
+    };
+    let run = watch(world, options);
+    assert_eq!(run.outcome.seed, 7);
+    let [panicked] = &run.outcome.violations[..] else {
+        panic!("{:?}", run.outcome.violations);
+    };
+    assert_eq!(panicked.checker, "panic");
+    assert_eq!(panicked.what, "panicked: this process is broken");
+    assert_eq!(panicked.nodes, [1]);
+    assert!((5.0..7.0).contains(&panicked.at_s), "{}", panicked.at_s);
+    assert!(panicked.last_events[0].contains("node 1 starts"));
+    let last = panicked.last_events.last().expect("some");
+    assert!(lines.contains(last), "it was traced up to there");
+    let verdicts = run.recording.expect("it was asked for").verdicts;
+    assert!(
+        verdicts
+            .iter()
+            .any(|verdict| verdict.checker == "panic" && verdict.violations == 1)
+    );
+}

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `measures` | how long changes, deaths and healing took |
 //! | `recorder` | the course of a run, for a report |
+//! | `panics` | a run that panics is one that went wrong, with its seed |
 
 mod measures;
+mod panics;
 mod recorder;
 
 use std::time::Duration;
@@ -50,47 +52,29 @@ pub struct Run {
     pub recording: Option<Recording>,
 }
 
-/// Runs a scenario from a seed. The scenario has been validated.
+/// Runs a scenario from a seed. The scenario has been validated. A panic is a violation.
 pub fn run(scenario: &Scenario, seed: u64, options: Options<'_>) -> Run {
-    watch(World::new(scenario, seed), options)
+    match panics::caught(|| World::new(scenario, seed)) {
+        Ok(world) => watch(world, options),
+        Err(message) => panics::before_the_start(scenario, seed, options.record, message),
+    }
 }
 
-/// Runs a world that has just been made.
+/// Runs a world that has just been made. A panic is a violation.
 pub fn watch(mut world: World, options: Options<'_>) -> Run {
-    let Options {
-        record,
-        trace,
-        progress,
-    } = options;
-    let scenario = &world.scenario().clone();
-    if trace.is_some() {
+    if options.trace.is_some() {
         world.trace_to().keep_lines();
     }
-    let expect = &scenario.expect;
-    let end = World::instant(scenario.duration.duration());
-    let latest = end + expect.converge_within.duration() + expect.hold.duration();
-    let mut watch = Watch {
-        checkers: checkers::all(scenario),
-        findings: Findings::default(),
-        measures: Measures::new(&world, record),
-        recorder: record.then(|| Recorder::new(&world)),
-        next_second: world.now() + SECOND,
-        trace,
-        progress,
-        end_s: World::seconds(latest),
-    };
-    for checker in &mut watch.checkers {
-        checker.begin(&world);
+    let mut watch = Watch::new(&world, options);
+    match panics::caught(|| watch.whole(&mut world)) {
+        Ok(converged) => watch.conclude(&world, converged),
+        Err(message) => {
+            watch.tell_trace(&mut world);
+            let panicked = panics::violation(&world, message);
+            watch.findings.violations.push(panicked);
+            watch.conclude(&world, false)
+        }
     }
-    watch.look(&mut world);
-    watch.go_on(&mut world, end, |_| false);
-    world.end_faults();
-    watch.look(&mut world);
-    let deadline = world.now() + expect.converge_within.duration();
-    let converged = watch.go_on(&mut world, deadline, World::all_agree);
-    let rest = world.now() + expect.hold.duration();
-    watch.go_on(&mut world, rest, |_| false);
-    watch.finish(&world, converged && world.all_agree())
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,7 +91,47 @@ struct Watch<'a> {
     end_s: f64,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(world: &World, options: Options<'a>) -> Self {
+        let scenario = world.scenario();
+        let expect = &scenario.expect;
+        let end = World::instant(scenario.duration.duration());
+        let latest = end + expect.converge_within.duration() + expect.hold.duration();
+        Self {
+            checkers: checkers::all(scenario),
+            findings: Findings::default(),
+            measures: Measures::new(world, options.record),
+            recorder: options.record.then(|| Recorder::new(world)),
+            next_second: world.now() + SECOND,
+            trace: options.trace,
+            progress: options.progress,
+            end_s: World::seconds(latest),
+        }
+    }
+
+    /// From the beginning to the end; whether all agree then.
+    fn whole(&mut self, world: &mut World) -> bool {
+        for checker in &mut self.checkers {
+            checker.begin(world);
+        }
+        let expect = world.scenario().expect.clone();
+        let end = World::instant(world.scenario().duration.duration());
+        self.look(world);
+        self.go_on(world, end, |_| false);
+        world.end_faults();
+        self.look(world);
+        let deadline = world.now() + expect.converge_within.duration();
+        let converged = self.go_on(world, deadline, World::all_agree);
+        let rest = world.now() + expect.hold.duration();
+        self.go_on(world, rest, |_| false);
+        for checker in &mut self.checkers {
+            checker.at_rest(world, &mut self.findings);
+        }
+        let unmet = self.measures.take_unmet(world);
+        self.findings.violations.extend(unmet);
+        converged && world.all_agree()
+    }
+
     /// Lets the world go on until `end`, or until it is `done`; whether it is.
     fn go_on(&mut self, world: &mut World, end: Instant, done: impl Fn(&World) -> bool) -> bool {
         while !done(world) {
@@ -134,6 +158,10 @@ impl Watch<'_> {
             self.measures.happened(world, &happening);
         }
         self.measures.look(world);
+        self.tell_trace(world);
+    }
+
+    fn tell_trace(&mut self, world: &mut World) {
         if let Some(trace) = &mut self.trace {
             for line in world.trace_to().take_lines() {
                 trace(&line);
@@ -160,12 +188,8 @@ impl Watch<'_> {
         }
     }
 
-    fn finish(mut self, world: &World, converged: bool) -> Run {
-        for checker in &mut self.checkers {
-            checker.at_rest(world, &mut self.findings);
-        }
-        let mut violations = std::mem::take(&mut self.findings.violations);
-        violations.extend(self.measures.take_unmet(world));
+    fn conclude(mut self, world: &World, converged: bool) -> Run {
+        let violations = std::mem::take(&mut self.findings.violations);
         let recording = self.recorder.take().map(|recorder| {
             let verdicts = verdicts(&self.checkers, &violations);
             recorder.finish(world, self.measures.take_spreads(), verdicts)
@@ -230,5 +254,6 @@ fn verdicts(
         .map(|checker| verdict(checker.name(), checker.demands(), checker.looked_at()))
         .collect();
     verdicts.push(verdict(measures::NAME, measures::DEMANDS, String::new()));
+    verdicts.push(verdict(panics::NAME, panics::DEMANDS, String::new()));
     verdicts
 }

@@ -117,6 +117,7 @@ pub struct World {
     /// What each part of the workload has written or taken back.
     work_done: Vec<u64>,
     refused_at_start: Refusals,
+    at_hand: Option<usize>,
     receive_overflows: u64,
 }
 
@@ -155,6 +156,7 @@ impl World {
             writes: 0,
             work_done: vec![0; scenario.work.len()],
             refused_at_start: Refusals::default(),
+            at_hand: None,
             receive_overflows: 0,
         };
         for _ in 0..scenario.nodes {
@@ -236,6 +238,11 @@ impl World {
         guest.filter(|guest| guest.life == life)
     }
 
+    /// The host that the present step is about, if it is about one.
+    pub const fn at_hand(&self) -> Option<usize> {
+        self.at_hand
+    }
+
     /// Datagrams that found a full receive buffer.
     pub const fn receive_overflows(&self) -> u64 {
         self.receive_overflows
@@ -277,6 +284,12 @@ impl World {
             return false;
         };
         self.now = self.now.max(at);
+        self.at_hand = match &due {
+            Due::Arrives { host, .. } | Due::Refused { host, .. } | Due::Wakes { host, .. } => {
+                Some(*host)
+            }
+            Due::Step(step) => step.host(),
+        };
         match due {
             Due::Arrives {
                 host,

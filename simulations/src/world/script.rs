@@ -35,6 +35,18 @@ pub(super) enum Step {
     Tick { work: usize, until: Instant },
 }
 
+impl Step {
+    /// The host that it is about, where that is certain beforehand.
+    pub(super) const fn host(&self) -> Option<usize> {
+        match self {
+            Self::End { host, .. } | Self::Start { host, .. } | Self::Work { host, .. } => {
+                Some(*host)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl World {
     pub(super) fn schedule_script(&mut self) {
         for index in 0..self.scenario.fault.len() {

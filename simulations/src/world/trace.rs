@@ -61,6 +61,19 @@ impl Trace {
         last.map(|(at, what)| line(*at, host, what)).collect()
     }
 
+    /// The last `count` things that happened to any host, oldest first.
+    pub fn last_of_all(&self, count: usize) -> Vec<String> {
+        let hosts = self.last.iter().enumerate();
+        let mut all: Vec<_> = hosts
+            .flat_map(|(host, last)| last.iter().map(move |(at, what)| (*at, host, what)))
+            .collect();
+        all.sort_by_key(|(at, ..)| *at);
+        let last = &all[all.len().saturating_sub(count)..];
+        last.iter()
+            .map(|(at, host, what)| line(*at, *host, what))
+            .collect()
+    }
+
     pub(super) fn mark(&mut self, at: Instant, mark: Mark, host: usize, payload: &[u8]) {
         self.stamp(at, mark as u8, host);
         self.hash.update(payload);

@@ -30,6 +30,7 @@ pub(super) enum Flaw {
     TakesBackWhatIsRegisteredAnew,
     WritesTwiceUnderOneNumber,
     TellsOfAGoodbyeAsOfAFailure,
+    Panics,
 }
 
 /// An engine with a flaw.
@@ -100,6 +101,7 @@ impl Process for Flawed {
 
     fn handle_timeout(&mut self, now: Now) {
         self.is_on |= now.instant >= self.begins;
+        assert!(!self.errs(Flaw::Panics), "this process is broken");
         self.engine.handle_timeout(now);
     }
 
@@ -279,6 +281,7 @@ pub(super) fn spawn(flaw: Flaw) -> Spawn {
         HearsNothing,
         TakesBackWhatIsRegisteredAnew,
         WritesTwiceUnderOneNumber,
-        TellsOfAGoodbyeAsOfAFailure
+        TellsOfAGoodbyeAsOfAFailure,
+        Panics
     )
 }
