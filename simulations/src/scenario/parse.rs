@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use toml::{Table, Value};
 
 use super::{Fault, Scenario, Work};
 
@@ -43,7 +44,12 @@ impl std::error::Error for ScenarioError {}
 impl Scenario {
     /// Reads a scenario; `origin` is named in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text).map_err(|error| explain(text, origin, &error))?;
+        let read = toml::Deserializer::parse(text).map_err(|error| (String::new(), error));
+        let read = read.and_then(|reader| {
+            serde_path_to_error::deserialize(reader)
+                .map_err(|error| (error.path().to_string(), error.into_inner()))
+        });
+        let scenario: Self = read.map_err(|(field, error)| explain(text, origin, field, &error))?;
         scenario.validated(origin)
     }
 
@@ -61,33 +67,86 @@ impl Scenario {
     }
 }
 
-/// What the reader of TOML says, with the entry that it is about.
-fn explain(text: &str, origin: &str, error: &toml::de::Error) -> ScenarioError {
-    let (field, problem) = in_list::<Fault>(text, "fault")
-        .or_else(|| in_list::<Work>(text, "work"))
-        .unwrap_or_else(|| (String::new(), error.message().to_owned()));
-    let line = if let Some((list, index)) = entry(&field) {
-        line_of_entry(text, list, index)
-    } else {
-        let start = error.span().map(|span| span.start);
-        start.map(|start| text[..start].matches('\n').count() + 1)
+/// What the reader of TOML says, with the field that it is about.
+fn explain(text: &str, origin: &str, field: String, error: &toml::de::Error) -> ScenarioError {
+    let field = if field == "." { String::new() } else { field };
+    let mut problem = error.message().to_owned();
+    let mut place = field.clone();
+    let inner = match entry(&field) {
+        // The reader goes no further than to an entry of one of several kinds.
+        Some(("fault", index)) if field.ends_with(']') => in_entry::<Fault>(text, "fault", index),
+        Some(("work", index)) if field.ends_with(']') => in_entry::<Work>(text, "work", index),
+        _ => None,
     };
+    if let Some((inner, why)) = inner {
+        place += &inner;
+        problem = why;
+    }
+    let start = error.span().map(|span| span.start);
+    let line = entry(&field)
+        .and_then(|(list, index)| line_of_entry(text, list, index))
+        .or_else(|| start.map(|start| text[..start].matches('\n').count() + 1));
     ScenarioError {
         origin: origin.to_owned(),
         line,
-        field,
+        field: known_part(&place, &problem).to_owned(),
         problem,
     }
 }
 
-/// The first entry of a list that cannot be read, and why: the reader itself does not say which one it is.
-fn in_list<T: for<'a> Deserialize<'a>>(text: &str, list: &str) -> Option<(String, String)> {
-    let table: toml::Table = toml::from_str(text).ok()?;
-    let entries = table.get(list)?.as_array()?;
-    entries.iter().enumerate().find_map(|(index, entry)| {
-        let error = T::deserialize(entry.clone()).err()?;
-        Some((format!("{list}[{index}]"), error.message().to_owned()))
-    })
+/// Of a field that there is not, the table in which it would be: the problem names the field itself.
+fn known_part<'a>(place: &'a str, problem: &str) -> &'a str {
+    let unknown = problem.strip_prefix("unknown field `");
+    let unknown = unknown.and_then(|rest| rest.split('`').next());
+    let Some(table) = unknown.and_then(|field| place.strip_suffix(field)) else {
+        return place;
+    };
+    table.strip_suffix('.').unwrap_or(table)
+}
+
+/// Where in an entry of a list it is that cannot be read, and why not.
+fn in_entry<T>(text: &str, list: &str, index: usize) -> Option<(String, String)>
+where
+    T: for<'a> Deserialize<'a>,
+{
+    let table: Table = toml::from_str(text).ok()?;
+    let entry = table.get(list)?.get(index)?;
+    let problem = |value: Value| {
+        T::deserialize(value)
+            .err()
+            .map(|error| error.message().to_owned())
+    };
+    let why = problem(entry.clone())?;
+    let is_it = |value| problem(value).as_ref() == Some(&why);
+    let is_missing = why.starts_with("missing field");
+    Some((place(entry, is_missing, &is_it), why))
+}
+
+/// The field on account of which a value cannot be read: the first with which, of all that is read before it, `is_it` says
+/// that it is the same mistake. Nothing, if it is the value itself, as where a field of it is missing.
+fn place(value: &Value, is_missing: bool, is_it: &dyn Fn(Value) -> bool) -> String {
+    let Some(table) = value.as_table().filter(|_| !is_it(Table::new().into())) else {
+        return String::new();
+    };
+    // What kind it is comes first, for nothing is read without.
+    let (kind, rest): (Vec<_>, Vec<_>) = table.iter().partition(|(key, _)| *key == "kind");
+    let mut read = Table::new();
+    for (key, field) in kind.into_iter().chain(rest) {
+        read.insert(key.clone(), field.clone());
+        if !is_it(read.clone().into()) {
+            continue;
+        }
+        if is_missing && !field.is_table() {
+            break;
+        }
+        let is_in_it = |field| {
+            let mut with = read.clone();
+            with.insert(key.clone(), field);
+            is_it(with.into())
+        };
+        return format!(".{key}{}", place(field, is_missing, &is_in_it));
+    }
+    String::new()
 }
 
 /// `fault[2]` as its parts.

@@ -1,3 +1,5 @@
+mod places;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::*;
@@ -60,7 +62,7 @@ fn a_bad_field_is_told_with_its_place_its_value_and_the_mend() {
         (
             "start = \"cold\"",
             "",
-            "a.toml:5: unknown variant `cold`, expected `converged` or `bootstrap`",
+            "a.toml:5: start: unknown variant `cold`, expected `converged` or `bootstrap`",
         ),
         (
             "",
@@ -100,7 +102,7 @@ fn a_bad_field_is_told_with_its_place_its_value_and_the_mend() {
         (
             "",
             &fault("kind = \"crash\"\nnodes = \"some\""),
-            "a.toml:6: fault[0]: \"some\" names no nodes; write \"all\"",
+            "a.toml:6: fault[0].nodes: \"some\" names no nodes; write \"all\"",
         ),
         (
             "",
@@ -140,12 +142,12 @@ fn a_bad_field_is_told_with_its_place_its_value_and_the_mend() {
         (
             "",
             &fault("kind = \"quake\""),
-            "a.toml:6: fault[0]: unknown variant `quake`, expected one of `partition`",
+            "a.toml:6: fault[0].kind: unknown variant `quake`, expected one of `partition`",
         ),
         (
             "",
             &fault("kind = \"clock\"\nnodes = \"0\"\nby = \"soon\""),
-            "fault[0]: \"soon\" is no length of time; write one such as \"250ms\"",
+            "fault[0].by: \"soon\" is no length of time; write one such as \"250ms\"",
         ),
     ] {
         let error = refused(top, more);
