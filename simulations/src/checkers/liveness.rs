@@ -13,6 +13,7 @@ use crate::world::{Happening, LifeId, Told, World};
 pub(super) struct Liveness {
     alone: BTreeMap<LifeId, Instant>,
     started: usize,
+    was_late: bool,
 }
 
 impl Checker for Liveness {
@@ -42,6 +43,11 @@ impl Checker for Liveness {
         }
     }
 
+    fn too_late(&mut self, world: &World, findings: &mut Findings) {
+        self.was_late = true;
+        self.disagree(world, findings);
+    }
+
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
         if world.truth().alive() > 1 {
             for (life, since) in &self.alone {
@@ -51,6 +57,18 @@ impl Checker for Liveness {
                 findings.add(world, self.name(), vec![host], what);
             }
         }
+        if !self.was_late {
+            self.disagree(world, findings);
+        }
+    }
+
+    fn looked_at(&self) -> String {
+        format!("{} starts", self.started)
+    }
+}
+
+impl Liveness {
+    fn disagree(&self, world: &World, findings: &mut Findings) {
         let disagreeing = world.disagreeing();
         if !disagreeing.is_empty() {
             let nodes: Vec<_> = disagreeing
@@ -65,9 +83,5 @@ impl Checker for Liveness {
             );
             findings.add(world, self.name(), nodes, what);
         }
-    }
-
-    fn looked_at(&self) -> String {
-        format!("{} starts", self.started)
     }
 }

@@ -55,6 +55,10 @@ pub trait Checker {
     fn second_passed(&mut self, world: &World, findings: &mut Findings) {
         let _ = (world, findings);
     }
+    /// The time in which all have to agree is over, and not all do.
+    fn too_late(&mut self, world: &World, findings: &mut Findings) {
+        let _ = (world, findings);
+    }
     /// Everything has come to rest, or the time to do so is over.
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
         let _ = (world, findings);

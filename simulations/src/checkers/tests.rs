@@ -135,6 +135,15 @@ fn a_process_that_never_finds_anybody_is_found() {
 }
 
 #[test]
+fn a_world_that_agrees_after_its_time_is_found_though_it_does_in_the_end() {
+    let crash = "[[fault]]\nat = \"19990ms\"\nkind = \"crash\"\nnodes = \"3\"\n";
+    let mut scenario = scenario(crash);
+    assert_eq!(found(World::new(&scenario, 1)), names(&[]));
+    scenario.expect.converge_within = "10ms".parse().unwrap();
+    assert_eq!(found(World::new(&scenario, 1)), names(&["liveness"]));
+}
+
+#[test]
 fn a_fault_that_hits_nothing_is_found() {
     let cut =
         "[[fault]]\nat = \"2s\"\nfor = \"1s\"\nkind = \"partition\"\nbetween = [\"0\", \"0\"]\n";

@@ -122,6 +122,11 @@ impl<'a> Watch<'a> {
         self.look(world);
         let deadline = world.now() + expect.converge_within.duration();
         let converged = self.go_on(world, deadline, World::all_agree);
+        if !converged {
+            for checker in &mut self.checkers {
+                checker.too_late(world, &mut self.findings);
+            }
+        }
         let rest = world.now() + expect.hold.duration();
         self.go_on(world, rest, |_| false);
         for checker in &mut self.checkers {
