@@ -2,7 +2,8 @@
 //!
 //! A node that declares a member failed is wrong (a *false positive*) if the member lives, under that very
 //! name, and nothing excuses the mistake. Excused is whoever was itself stopped or slow within the time of
-//! grace, and a pair between which links were cut within it. Nothing else is: not that the observer was stopped, and not
+//! grace, a pair between which links were cut within it, and an observer whose datagrams are held up at the moment,
+//! for it is cut off from all. Nothing else is: not that the observer was stopped, and not
 //! that the member was cut off from third ones, for nobody may be declared failed on the word of those who
 //! cannot reach it. Lossy links are no excuse either.
 //!
@@ -111,13 +112,13 @@ impl NothingLiveIsLost {
             return;
         };
         let truth = world.truth();
-        let (from, to) = (truth.life(observer).host, truth.life(life).host);
-        if truth.life(life).leaving.is_some() || self.is_excused(world, from, life) {
+        if truth.life(life).leaving.is_some() || self.is_excused(world, observer, life) {
             return;
         }
         findings.false_positives += 1;
         let at = World::seconds(world.now());
         if self.wrong.len() < 1_000 {
+            let [from, to] = [observer, life].map(|life| truth.life(life).host);
             self.wrong
                 .push(format!("node {to} by node {from} at {at:.3} s"));
         }
@@ -139,14 +140,16 @@ impl NothingLiveIsLost {
         }
     }
 
-    fn is_excused(&self, world: &World, from: usize, life: LifeId) -> bool {
+    fn is_excused(&self, world: &World, observer: LifeId, life: LifeId) -> bool {
         let truth = world.truth();
+        let from = truth.life(observer).host;
         let since = before(world.now(), self.grace);
         let is_stopped = world.guest(life).is_none_or(Guest::is_impaired);
         let was_impaired = truth.life(life).impaired.is_some_and(|at| at >= since);
         let has_just_started = truth.life(life).started >= world.now();
         let to = truth.life(life).host;
-        is_stopped
+        world.guest(observer).is_some_and(Guest::is_clogged)
+            || is_stopped
             || was_impaired
             || has_just_started
             || world.network().was_cut_since(from, to, since)

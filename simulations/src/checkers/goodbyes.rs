@@ -3,9 +3,10 @@
 //! It is judged where the network loses nothing: no loss and no faults of links in the scenario, and no queue that was
 //! full. Excused is an observer that was stopped, slow or deaf since the goodbye began, and one that leaves who was so
 //! within the time of grace of `alive` before it did: it may be under suspicion from then, and a suspicion may end
-//! before any word arrives.
+//! before any word arrives. So is an observer that was told of the member only after its goodbye had begun: by one that had not
+//! heard it, and then it finds the member gone.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tidings::table::{Event, Owner};
 
@@ -21,6 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Goodbyes {
     grace: Duration,
+    /// Who was told of whom only after the goodbye.
+    too_late: BTreeSet<(LifeId, Owner)>,
     judged: usize,
 }
 
@@ -28,6 +31,7 @@ impl Goodbyes {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             grace: grace(scenario),
+            too_late: BTreeSet::new(),
             judged: 0,
         }
     }
@@ -46,12 +50,23 @@ impl Checker for Goodbyes {
         let Happening::Event { life, event, .. } = happening else {
             return;
         };
-        let (Event::Left { member, .. } | Event::Failed { member, .. }) = event else {
+        let (Event::Joined { member }
+        | Event::Recovered { member, .. }
+        | Event::Left { member, .. }
+        | Event::Failed { member, .. }) = event
+        else {
             return;
         };
         let Some(leaver) = said_goodbye(world, *member) else {
             return;
         };
+        if matches!(event, Event::Joined { .. } | Event::Recovered { .. }) {
+            self.too_late.insert((*life, *member));
+            return;
+        }
+        if self.too_late.remove(&(*life, *member)) {
+            return;
+        }
         if !has_lost_nothing(world) || self.is_excused(world, *life, leaver) {
             return;
         }

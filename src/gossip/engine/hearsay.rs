@@ -10,7 +10,7 @@ use super::Engine;
 use crate::gossip::{
     Now,
     identity::PeerId,
-    wire::message::{Health, MemberItem},
+    wire::message::{Health, MemberItem, Standing},
 };
 
 impl Engine {
@@ -49,12 +49,18 @@ impl Engine {
                 }
             }
             (Some((known_id, incarnation, Health::Alive)), Health::Down) => {
-                let incarnation = if known_id == id {
-                    incarnation
+                if known_id == id {
+                    self.import_death(now, id, incarnation);
                 } else {
-                    item.incarnation
-                };
-                self.import_death(now, id, incarnation);
+                    // A later process was on that address and is gone; the one that lives there has a clock that
+                    // was set back, and others will not take it in before it bears a higher identity.
+                    let known = Standing {
+                        boot: id.boot,
+                        renewal: id.renewal,
+                        health: Health::Down,
+                    };
+                    self.call(now, id.addr, 0, Some(known));
+                }
             }
             (known, health) => {
                 let fresh = known.is_none_or(|(known_id, incarnation, _)| {

@@ -111,10 +111,15 @@ impl Engine {
     }
 
     pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {
+        let known = self.standing_of(to);
+        self.call(now, to, cookie, known);
+    }
+
+    /// Says hello, and what is known of the identity on the receiver's address.
+    pub(super) fn call(&mut self, now: Now, to: SocketAddr, cookie: u64, known: Option<Standing>) {
         let token = self.rng.random();
         self.contacts
             .expect_answer(now.instant, token, to, cookie != 0);
-        let known = self.standing_of(to);
         let me = self.me.into();
         let joining = self.sync.wants_pages();
         let mut hello = Hello {
