@@ -81,6 +81,16 @@ async fn nodes_on_the_current_runtime_live_in_its_virtual_time() {
     let mut events = first.events();
     let before = tokio::time::Instant::now();
     second.abort();
+    // A host that is gone says nothing; a port that is closed would be known at once.
+    let taken = within("the port", async {
+        loop {
+            match std::net::UdpSocket::bind(second.advertised_addr()) {
+                Ok(socket) => break socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    });
+    let _silent = taken.await;
     let end = end_of(second.advertised_addr(), &mut events).await;
     assert!(matches!(end, Event::Failed { .. }), "{end}");
     assert!(

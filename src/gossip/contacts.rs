@@ -174,9 +174,12 @@ impl Contacts {
     /// When somebody is to be called next.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let contacts = self.by_addr.values();
-        let at = |contact: &Contact| match contact.is_urgent {
-            true => contact.next,
-            false => contact.next.max(self.next_round),
+        let at = |contact: &Contact| {
+            if contact.is_urgent {
+                contact.next
+            } else {
+                contact.next.max(self.next_round)
+            }
         };
         contacts.map(at).min()
     }

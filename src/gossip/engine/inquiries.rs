@@ -162,8 +162,8 @@ impl Engine {
             }
             return Err(Cause::Misaddressed);
         }
-        let pong = Pong { token: ping.token };
-        self.send(now, from, &Message::Pong(pong));
+        let answer = Message::Pong(Pong { token: ping.token });
+        self.send(now, from, &answer);
         Ok(())
     }
 

@@ -207,12 +207,11 @@ impl Engine {
     /// Acts on a change of what is believed of a member.
     fn changed(&mut self, now: Now, change: Change, incarnation: u16) {
         let (id, health) = change.after;
-        match health {
-            Health::Suspect => self.suspect(now, id, incarnation),
-            _ => {
-                self.clear_suspicion(id.addr);
-                self.close_case(id.addr);
-            }
+        if health == Health::Suspect {
+            self.suspect(now, id, incarnation);
+        } else {
+            self.clear_suspicion(id.addr);
+            self.close_case(id.addr);
         }
         let was_active = change
             .before
