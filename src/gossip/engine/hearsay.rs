@@ -36,8 +36,13 @@ impl Engine {
             .get(id.addr)
             .map(|peer| (peer.id, peer.incarnation, peer.health));
         match (known, item.health) {
-            (None | Some((_, _, Health::Suspect)), Health::Down) => {}
+            (None, Health::Down) => {}
             (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
+            (Some((known_id, _, Health::Suspect)), Health::Down) => {
+                if known_id == id {
+                    self.accuse(now, id);
+                }
+            }
             (Some((known_id, _, Health::Down)), health) => {
                 if known_id != id {
                     if health != Health::Down {

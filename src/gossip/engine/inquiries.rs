@@ -126,11 +126,23 @@ impl Engine {
             return;
         }
         for (asker, token) in inquiry.askers {
-            let finding = Finding { token, outcome };
-            if self.answer_budget.take(now.instant) {
-                self.send(now, asker, &Message::Finding(finding));
-            }
+            // Without budget nothing is said, and somebody else is asked.
+            let _ = self.tell_finding(now, asker, token, outcome);
         }
+    }
+
+    fn tell_finding(
+        &mut self,
+        now: Now,
+        asker: SocketAddr,
+        token: u32,
+        outcome: Outcome,
+    ) -> Result<(), Cause> {
+        if !self.answer_budget.take(now.instant) {
+            return Err(Cause::Unexpected);
+        }
+        self.send(now, asker, &Message::Finding(Finding { token, outcome }));
+        Ok(())
     }
 
     /// The operating system says that nothing listens where an inquiry looks. Says whether there is one.
@@ -192,6 +204,12 @@ impl Engine {
         ask: Ask,
     ) -> Result<(), Cause> {
         let about = PeerId::from(ask.about);
+        let known = self.members.get(about.addr);
+        if known.is_some_and(|peer| peer.id == about && !peer.is_active()) {
+            // Whoever asks has missed that. Down is terminal, so there is nothing to look for.
+            let outcome = Outcome::Silent;
+            return self.tell_finding(now, from, ask.token, outcome);
+        }
         if !self.is_member(&about) || about.addr == from || !self.feeds_foca() {
             return Err(Cause::Unexpected);
         }
