@@ -87,7 +87,9 @@ impl Engine {
         }
         for update in &packet.updates {
             if update.id() == &self.me {
-                if update.state() == foca::State::Suspect {
+                // Many pass the same one on; what was refuted before is no new one.
+                let is_new = update.incarnation() >= self.incarnation;
+                if update.state() == foca::State::Suspect && is_new {
                     self.stats.refutations += 1;
                     self.feel_worse();
                 }
