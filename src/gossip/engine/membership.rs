@@ -332,6 +332,7 @@ impl Engine {
                 // A probe has failed. foca has marked the member before it asked for the timer.
                 self.timer_token = token;
                 self.follow(now, member_id, incarnation, Health::Suspect);
+                self.probe_blamed(now, &member_id);
             }
             Timer::RemoveDown(id) => {
                 self.remove_down.insert(id.addr, id);

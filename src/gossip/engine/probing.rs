@@ -94,6 +94,13 @@ impl Engine {
         self.probe_next_at(now, now.instant);
     }
 
+    /// foca has ended a probe without an answer. Where pings are sent again that was known before.
+    pub(super) fn probe_blamed(&mut self, now: Now, target: &PeerId) {
+        if let Some(probe) = self.probe.filter(|probe| probe.target == *target) {
+            self.probe_failed(now, probe);
+        }
+    }
+
     /// A packet of foca's has come: perhaps it is what the present probe waits for.
     pub(super) fn probe_answered(&mut self, now: Now, header: &Header<PeerId>) {
         let (answers, number) = match &header.message {
