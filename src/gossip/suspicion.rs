@@ -22,6 +22,8 @@ pub(super) struct Suspicion {
     pub(super) since: Instant,
     /// No verdict before this.
     pub(super) not_before: Instant,
+    /// Whether this node suspects it by itself, or has looked into what it heard.
+    pub(super) is_ours: bool,
     /// Who has found it silent, besides whoever suspected it first.
     pub(super) confirmed_by: BTreeSet<SocketAddr>,
 }
@@ -33,6 +35,7 @@ impl Suspicion {
             incarnation,
             since,
             not_before: Instant::ZERO,
+            is_ours: false,
             confirmed_by: BTreeSet::new(),
         }
     }

@@ -59,13 +59,6 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Who has found the member silent.
-    pub(super) fn silent_to(&self) -> BTreeSet<SocketAddr> {
-        let silent = self.found.iter();
-        let silent = silent.filter(|(_, outcome)| **outcome != Outcome::Answers);
-        silent.map(|(addr, _)| *addr).collect()
-    }
-
     fn count(&self, outcome: Outcome) -> usize {
         let found = self.found.values();
         found.filter(|found| **found == outcome).count()
@@ -84,8 +77,14 @@ impl Engine {
         if peer.health == Health::Alive {
             self.learn(now, id, peer.incarnation, Health::Suspect, true);
         }
-        self.open_case(now, id);
+        if let Some(suspicion) = self.suspicions.get_mut(&id.addr)
+            && !std::mem::replace(&mut suspicion.is_ours, true)
+        {
+            // Evidence may have opened one before: who reached the member then is asked again.
+            self.close_case(id.addr);
+        }
         self.tell_suspect(now, &id);
+        self.open_case(now, id);
     }
 
     /// The operating system says that nothing listens at an address to which this node has sent.

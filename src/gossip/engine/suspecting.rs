@@ -26,11 +26,11 @@ impl Engine {
     pub(super) fn suspect(&mut self, now: Now, id: PeerId, incarnation: u16) {
         tracing::debug!(target: "tidings::gossip", member = %id, "suspected");
         // Who hears of the same suspicion again sees no change, so the earliest deadline stands.
-        let mut suspicion = Suspicion::new(id, incarnation, now.instant);
-        if let Some(case) = self.cases.get(&id.addr).filter(|case| case.about == id) {
-            suspicion.confirmed_by = case.silent_to();
+        let suspicion = Suspicion::new(id, incarnation, now.instant);
+        if self.suspicions.insert(id.addr, suspicion).is_some() {
+            // The one before was refuted: what was found then confirms nothing now.
+            self.close_case(id.addr);
         }
-        self.suspicions.insert(id.addr, suspicion);
         self.set_suspicion_timer(now, id.addr);
     }
 
@@ -111,11 +111,10 @@ impl Engine {
     fn look_into_hearsay(&mut self, now: Now, id: PeerId) -> bool {
         let n = self.members.active_len() + 1;
         let again = now.instant + self.stretched(self.config.suspicion_timeout(n));
-        let is_ours = self.cases.contains_key(&id.addr) || !self.config.detection.buddy;
         let Some(suspicion) = self.suspicions.get_mut(&id.addr) else {
             return false;
         };
-        if is_ours || suspicion.not_before > Instant::ZERO {
+        if suspicion.is_ours || !self.config.detection.buddy {
             return false;
         }
         suspicion.not_before = again;
