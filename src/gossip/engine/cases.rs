@@ -24,6 +24,7 @@ use std::{
 };
 
 use foca::{Message, State};
+use rand::RngExt;
 
 use super::{Engine, TimerKey, inquiries::For};
 use crate::gossip::{
@@ -31,7 +32,10 @@ use crate::gossip::{
     identity::PeerId,
     stats::Cause,
     suspicion::CONFIRMATIONS,
-    wire::message::{self, Ask, Finding, Health, Outcome},
+    wire::{
+        frame::Preamble,
+        message::{self, Ask, Finding, Health, Outcome},
+    },
 };
 
 /// How many members are asked at once: one more than has to answer.
@@ -138,9 +142,9 @@ impl Engine {
             .set(TimerKey::Case(about.addr), now.instant + ROUND);
     }
 
-    pub(super) const fn new_token(&mut self) -> u32 {
-        self.last_token = self.last_token.wrapping_add(1);
-        self.last_token
+    /// Drawn, so that who was told one cannot guess the next.
+    pub(super) fn new_token(&mut self) -> u32 {
+        self.rng.random()
     }
 
     fn ask_others(&mut self, now: Now, addr: SocketAddr, count: usize) {
@@ -210,18 +214,27 @@ impl Engine {
         &mut self,
         now: Now,
         from: SocketAddr,
+        preamble: &Preamble,
         finding: Finding,
     ) -> Result<(), Cause> {
+        let members = &self.members;
+        // A member may send from another address than the one that it advertises.
+        let is_from = |asked: &SocketAddr| {
+            let peer = members.get(*asked);
+            *asked == from || peer.is_some_and(|peer| peer.id.boot == preamble.boot)
+        };
         let case = self.cases.values_mut();
-        let mut case =
-            case.filter(|case| case.token == finding.token && case.asked.contains(&from));
+        let mut case = case.filter(|case| case.token == finding.token);
         let Some(case) = case.next() else {
             return Err(Cause::Unexpected);
         };
+        let Some(by) = case.asked.iter().copied().find(is_from) else {
+            return Err(Cause::Unexpected);
+        };
         let addr = case.about.addr;
-        case.found.insert(from, finding.outcome);
+        case.found.insert(by, finding.outcome);
         if finding.outcome != Outcome::Answers {
-            self.confirm_suspicion(now, addr, from);
+            self.confirm_suspicion(now, addr, by);
         }
         self.judge_evidence(now, addr);
         Ok(())

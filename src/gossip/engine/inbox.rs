@@ -91,9 +91,9 @@ impl Engine {
             Message::Page(page) => self.page_received(now, from, page)?,
             Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
             Message::Ping(ping) => self.ping_received(now, from, ping)?,
-            Message::Pong(pong) => self.pong_received(now, from, &preamble, pong)?,
+            Message::Pong(pong) => self.pong_received(now, &preamble, pong)?,
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
-            Message::Finding(finding) => self.finding_received(now, from, finding)?,
+            Message::Finding(finding) => self.finding_received(now, from, &preamble, finding)?,
         }
         if self.trust(now, from) == Trust::Known {
             self.compare_fingerprint(now, from, preamble.fingerprint);
@@ -111,7 +111,8 @@ impl Engine {
         message: &Message<'_>,
     ) -> bool {
         match (trust, message) {
-            (Trust::Known, _) => true,
+            // An answer is heard only with a token that went to the member that gives it.
+            (Trust::Known, _) | (_, Message::Pong(_) | Message::Finding(_)) => true,
             (Trust::Dead, Message::Swim(head, _)) => {
                 let src = sender(from, preamble, head);
                 self.members.get(from).is_some_and(|peer| peer.id == src)

@@ -182,17 +182,18 @@ impl Engine {
     pub(super) fn pong_received(
         &mut self,
         now: Now,
-        from: SocketAddr,
         preamble: &Preamble,
         pong: Pong,
     ) -> Result<(), Cause> {
-        let is_answer = self.inquiries.get(&from).is_some_and(|inquiry| {
-            inquiry.token == pong.token && inquiry.about.boot == preamble.boot
-        });
-        if !is_answer {
+        // A member may send from another address than the one that it advertises.
+        let answered = self
+            .inquiries
+            .values()
+            .find(|inquiry| inquiry.token == pong.token && inquiry.about.boot == preamble.boot);
+        let Some(inquiry) = answered else {
             return Err(Cause::Unexpected);
-        }
-        self.inquiry_over(now, from, Outcome::Answers);
+        };
+        self.inquiry_over(now, inquiry.about.addr, Outcome::Answers);
         Ok(())
     }
 

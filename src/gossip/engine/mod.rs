@@ -214,7 +214,6 @@ pub struct Engine {
     haste: Haste,
     cases: BTreeMap<SocketAddr, Case>,
     inquiries: BTreeMap<SocketAddr, Inquiry>,
-    last_token: u32,
     /// When something was handed in last.
     last_input: Instant,
     /// Until when a pause may have left us behind.
@@ -297,7 +296,6 @@ impl Engine {
             haste: Haste::default(),
             cases: BTreeMap::new(),
             inquiries: BTreeMap::new(),
-            last_token: 0,
             last_input: now.instant,
             unsure_until: Instant::ZERO,
             copies: config.copies(1),
