@@ -3,24 +3,23 @@
 //! Two things open a *case* about a member: its probe failed, or the operating system said that nothing listens at
 //! its address. Then three things happen at once:
 //!
-//! - *buddy*: a suspect is told first and directly, and again every [`ROUND`] as long as the suspicion
+//! - *buddy*: a suspect is told first and directly, and again in every round as long as the suspicion
 //!   stands. One that lives refutes, and its answer brings the refutation (Lifeguard, section 4.3);
 //! - *confirmation*: [`ASKED`] others are asked whether they reach it, each by itself. Those who find it silent
 //!   shorten the time that it has ([`Suspicion`](crate::gossip::suspicion::Suspicion)). Who has not answered within a
 //!   round is made up for by somebody else, up to [`ROUNDS`] times; where nobody answers at all, it is this node that
 //!   has reason to doubt itself;
 //! - *evidence*: this node looks again itself. When its own pings and those of two others (of all others, where there
-//!   are fewer) are all refused by the host of the member, and nobody reached it, it is down, at once. An ICMP message
-//!   alone, which anybody can forge, drops nobody: to forge an answer to the pings of each of them, one has to be on
-//!   the path of all.
+//!   are fewer) are refused by the host of the member, and none is answered, it is down. ICMP messages alone, which
+//!   anybody can forge, for any number of nodes, drop nobody: each of them waits for the answer that a living member
+//!   gives (see `inquiries`).
 //!
-//! Bounds: one case about an address, [`MOST`] at a time; beyond it the suspicion stands without a case, and takes its
+//! Bounds: one case about an address, [`MOST`] at a time; beyond them the suspicion stands without a case, and takes its
 //! whole time. A case ends with the suspicion, or after [`ROUNDS`] rounds where there is none.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::Duration,
 };
 
 use foca::{Message, State};
@@ -42,9 +41,9 @@ use crate::gossip::{
 const ASKED: usize = CONFIRMATIONS + 1;
 /// How many have to be refused besides us before a member is down without further ado.
 const REFUSED: usize = 2;
-/// How often the suspect is told, and others are asked in place of those who have not answered. Longer than
-/// one who is asked takes to find somebody silent.
-const ROUND: Duration = Duration::from_millis(400);
+/// How often the suspect is told, and others are asked in place of those who have not answered, in times of
+/// `probe_timeout`. Longer than one who is asked takes to find somebody silent.
+const ROUND: u32 = 2;
 /// How many rounds of asking there are.
 const ROUNDS: u8 = 4;
 /// How many cases there may be.
@@ -138,8 +137,8 @@ impl Engine {
         };
         self.cases.insert(about.addr, case);
         self.ask_others(now, about.addr, ASKED);
-        self.timers
-            .set(TimerKey::Case(about.addr), now.instant + ROUND);
+        let round = now.instant + self.config.probe_timeout * ROUND;
+        self.timers.set(TimerKey::Case(about.addr), round);
     }
 
     /// Drawn, so that who was told one cannot guess the next.
@@ -189,7 +188,8 @@ impl Engine {
         if rounds < ROUNDS && answered < CONFIRMATIONS {
             self.ask_others(now, addr, CONFIRMATIONS - answered);
         }
-        self.timers.set(TimerKey::Case(addr), now.instant + ROUND);
+        let round = now.instant + self.config.probe_timeout * ROUND;
+        self.timers.set(TimerKey::Case(addr), round);
     }
 
     /// Tells a suspect that it is one.

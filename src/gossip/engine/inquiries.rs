@@ -1,18 +1,18 @@
 //! Finding out whether a member answers: for this node, and for others who ask.
 //!
 //! The member is pinged at once, and again after growing gaps ([`GAPS`]); the first answer ends it. So does the
-//! second word of the operating system that nothing listens there; on the first one it is pinged again at once. What
-//! came out is told to whoever asked, once. A node that has reason to doubt itself says nothing rather than
-//! that somebody is silent.
+//! second word of the operating system that nothing listens there, but not before [`WAIT`]: such words can be forged,
+//! and by then a living member has answered. What came out is told to whoever asked, once. A node that has reason to
+//! doubt itself says nothing rather than that somebody is silent.
 //!
 //! Bounds: one inquiry about an address, [`MOST`] at a time, [`MOST_ASKERS`] who are told; pings and findings are
 //! paid from the budget for answers.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use super::{Engine, TimerKey};
 use crate::gossip::{
-    Now,
+    Instant, Now,
     identity::PeerId,
     stats::Cause,
     wire::{
@@ -21,13 +21,13 @@ use crate::gossip::{
     },
 };
 
-/// The gaps after each ping: 350 ms in all.
-const GAPS: [Duration; 4] = [
-    Duration::from_millis(40),
-    Duration::from_millis(80),
-    Duration::from_millis(110),
-    Duration::from_millis(120),
-];
+/// The gaps after each ping, in hundredths of `probe_timeout`: 350 ms in all by default.
+const GAPS: [u32; 4] = [20, 40, 55, 60];
+/// When the operating system is believed at the earliest, in the same unit: 75 ms. Longer than any round trip for
+/// which `probe_timeout` is right, and after the second ping.
+const WAIT: u32 = 38;
+/// How often it has to say so.
+const REFUSALS: u8 = 2;
 /// How many there may be.
 const MOST: usize = 256;
 /// How many are told what came out of one.
@@ -48,6 +48,7 @@ pub(super) enum For {
 pub(super) struct Inquiry {
     about: PeerId,
     token: u32,
+    since: Instant,
     pings: usize,
     refused: u8,
     ours: bool,
@@ -66,6 +67,7 @@ impl Engine {
             let inquiry = Inquiry {
                 about,
                 token,
+                since: now.instant,
                 pings: 0,
                 refused: 0,
                 ours: false,
@@ -96,7 +98,11 @@ impl Engine {
         let Some(inquiry) = self.inquiries.get_mut(&addr) else {
             return;
         };
+        if inquiry.pings == 0 {
+            inquiry.since = now.instant;
+        }
         let gap = GAPS[inquiry.pings.min(GAPS.len() - 1)];
+        let gap = self.config.probe_timeout * gap / 100;
         inquiry.pings += 1;
         let (token, to) = (inquiry.token, addressee(&inquiry.about));
         self.timers.set(TimerKey::Inquiry(addr), now.instant + gap);
@@ -107,7 +113,11 @@ impl Engine {
         let Some(inquiry) = self.inquiries.get(&addr) else {
             return;
         };
-        if inquiry.pings < GAPS.len() {
+        // Refusals of earlier datagrams say nothing of pings that have not left yet.
+        let is_refused = inquiry.refused >= REFUSALS && inquiry.pings >= usize::from(REFUSALS);
+        if is_refused && now.instant >= self.refusal_counts(inquiry.since) {
+            self.inquiry_over(now, addr, Outcome::Refused);
+        } else if inquiry.pings < GAPS.len() {
             self.ping(now, addr);
         } else {
             self.inquiry_over(now, addr, Outcome::Silent);
@@ -151,12 +161,17 @@ impl Engine {
             return false;
         };
         inquiry.refused = inquiry.refused.saturating_add(1);
-        if inquiry.refused >= 2 {
-            self.inquiry_over(now, addr, Outcome::Refused);
-        } else {
-            self.ping(now, addr);
+        if inquiry.refused >= REFUSALS {
+            let since = inquiry.since;
+            let at = self.refusal_counts(since).max(now.instant);
+            self.timers.set_earlier(TimerKey::Inquiry(addr), at);
         }
         true
+    }
+
+    /// From when on a refusal is believed.
+    fn refusal_counts(&self, since: Instant) -> Instant {
+        since + self.config.probe_timeout * WAIT / 100
     }
 
     pub(super) fn ping_received(
