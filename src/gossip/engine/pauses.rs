@@ -3,8 +3,8 @@
 //! While it stood still it heard nobody, and that says nothing about them. It is noticed by what should have been
 //! done long ago: a deadline that lies [`PAUSE_MIN`] back. Then, before anything else is looked at,
 //!
-//! - every deadline moves back by the pause, those of suspicions too: nobody loses time to refute in which
-//!   nobody could be heard;
+//! - every deadline moves back by the pause, those of suspicions by all that it may have taken: nobody loses time
+//!   to refute in which nobody could be heard;
 //! - the probe that spans the pause is taken for answered, and whatever was being found out for others is given up;
 //! - it counts against this node's own health;
 //! - after a pause in which others may have declared us down (the least suspicion time) we say hello to a few:
@@ -44,13 +44,15 @@ impl Engine {
         tracing::debug!(target: "tidings::gossip", ?pause, "this process was stopped");
         self.feel_worse();
         self.timers.put_off(pause);
-        for suspicion in self.suspicions.values_mut() {
-            suspicion.since = suspicion.since + pause;
-        }
+        // It began between the last input and the deadline: an idle node sleeps up to a probe's period.
+        let at_most = now.instant - before;
+        self.put_off_suspicions(now, at_most);
         self.inquiries.clear();
         self.excuse_probe(now);
         let n = self.members.active_len() + 1;
-        if pause >= self.config.suspicion_timeout(n) && self.members.active_len() > 0 {
+        // Who had nothing against us before has to probe us first.
+        let missed = pause.max(at_most.saturating_sub(self.config.probe_deadline));
+        if missed >= self.config.suspicion_timeout(n) && self.members.active_len() > 0 {
             self.come_back(now);
         }
     }

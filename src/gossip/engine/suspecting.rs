@@ -12,7 +12,7 @@
 //! nobody would notice, because incarnations are in no fingerprint. So the suspect is told, others are asked, and it has
 //! the least time once more.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use foca::Timer;
 
@@ -63,6 +63,17 @@ impl Engine {
         };
         let deadline = suspicion.since + self.stretched(suspicion.lasts(min, max, able));
         Some(deadline.max(suspicion.not_before))
+    }
+
+    /// Gives every suspected member `time` more.
+    pub(super) fn put_off_suspicions(&mut self, now: Now, time: Duration) {
+        for suspicion in self.suspicions.values_mut() {
+            suspicion.since = suspicion.since + time;
+            suspicion.not_before = suspicion.not_before + time;
+        }
+        for addr in self.suspicions.keys().copied().collect::<Vec<_>>() {
+            self.set_suspicion_timer(now, addr);
+        }
     }
 
     /// How many members there are besides us and one other.
