@@ -13,6 +13,7 @@
 //! and of variable length: up to 250 in one byte, else `fb` and two bytes, `fc` and four, or `fd`
 //! and eight.
 
+mod asking;
 mod mirror;
 
 use std::{fmt::Debug, net::SocketAddr};

@@ -199,6 +199,36 @@ pub(super) struct Chunk {
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) struct Ping {
+    token: u32,
+    to: [u8; 2],
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) struct Pong {
+    token: u32,
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) struct Ask {
+    token: u32,
+    about: WirePeer,
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) enum Outcome {
+    Answers,
+    Silent,
+    Refused,
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) struct Finding {
+    token: u32,
+    outcome: Outcome,
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct SwimHead {
     renewal: u32,
     advertised: Option<SocketAddr>,

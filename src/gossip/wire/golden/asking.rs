@@ -1,0 +1,57 @@
+//! The kinds that ask for members.
+
+use super::{
+    super::message::{Ask, Finding, Message, Outcome, Ping, Pong, addressee},
+    id, mirror, peer, pinned, v4, v6,
+};
+
+#[test]
+fn a_ping() {
+    let ping = Ping {
+        token: 0x0403_0201,
+        to: [1, 2],
+    };
+    pinned::<mirror::Ping>(11, &Message::Ping(ping), "fc 01020304 0102 ; token, to");
+}
+
+#[test]
+fn a_pong() {
+    let pong = Pong { token: 251 };
+    pinned::<mirror::Pong>(12, &Message::Pong(pong), "fb fb00 ; token");
+}
+
+#[test]
+fn a_question_about_a_member_and_each_finding() {
+    let ask = Ask {
+        token: 1,
+        about: peer(v6(), 5),
+    };
+    pinned::<mirror::Ask>(
+        13,
+        &Message::Ask(ask),
+        "
+        01                              ; token
+        01 20010db8000000000000000000000007 fa  ; about: IPv6, octets, port
+        fd 07000000c585311a             ;     boot
+        05                              ;     renewal
+        ",
+    );
+    for (outcome, golden) in [
+        (Outcome::Answers, "fc ffffffff 00 ; token, what came out"),
+        (Outcome::Silent, "fc ffffffff 01"),
+        (Outcome::Refused, "fc ffffffff 02"),
+    ] {
+        let finding = Finding {
+            token: u32::MAX,
+            outcome,
+        };
+        pinned::<mirror::Finding>(14, &Message::Finding(finding), golden);
+    }
+}
+
+/// Which of the identities on an address is meant, in two bytes; the address is no part of it.
+#[test]
+fn the_short_name_of_an_identity() {
+    let names = [id(v4(), 0), id(v6(), 0), id(v4(), 1)].map(|id| addressee(&id));
+    assert_eq!(names, [[0xdc, 0x51], [0xdc, 0x51], [0x5d, 0x07]]);
+}
