@@ -130,7 +130,8 @@ fn trap_4_and_5_a_suspicion_that_was_only_heard_ends_in_death_when_the_suspect_i
     world.link = Box::new(|_, _, _| Fate::Deliver);
     world.with(1, |engine, now| {
         engine.learn(now, victim, 0, Health::Suspect, false);
-        engine.timers.cancel(&TimerKey::Foca(0));
+        let later = now.instant + secs(1_000);
+        engine.timers.set(TimerKey::Foca(0), later);
     });
     let timeout = world.engine(1).config.suspicion_timeout_max(3);
     assert!(

@@ -9,22 +9,25 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::{
-    gossip::wire::{frame::Preamble, swim::health},
-    registry::ServiceInstance,
-};
+use crate::{gossip::wire::frame::Preamble, registry::ServiceInstance};
 
 mod address;
 #[cfg(feature = "testing")]
 mod assumed;
 mod attacks;
 mod compatibility;
+mod detection;
 mod determinism;
+mod evidence;
 mod failure;
+mod faults;
+mod health;
 mod hostile;
+mod invariants;
 mod joining;
 mod large_records;
 mod leaving_cluster;
+mod pausing;
 mod reconciliation;
 mod registering;
 
@@ -58,6 +61,14 @@ struct World {
     lost: u64,
     /// Addresses that lead to another one.
     aliases: BTreeMap<SocketAddr, SocketAddr>,
+    /// Whether the hosts of ended processes say that nobody listens.
+    hosts_answer: bool,
+    /// Their words on the way: to whom, and about which address.
+    refusals: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr)>,
+    /// How long each datagram takes, besides a jitter of 200 to 800 us.
+    latency: Duration,
+    /// Processes that are stopped, and what waits in their sockets.
+    stopped: BTreeMap<SocketAddr, Vec<(SocketAddr, Bytes)>>,
 }
 
 fn addr(port: u16) -> SocketAddr {
@@ -91,14 +102,22 @@ impl World {
             link: Box::new(|_, _, _| Fate::Deliver),
             lost: 0,
             aliases: BTreeMap::new(),
+            hosts_answer: false,
+            refusals: BTreeMap::new(),
+            latency: Duration::ZERO,
+            stopped: BTreeMap::new(),
         }
     }
 
     /// Nodes on ports 1 to `n`, all with the first as their seed, that know each other.
     fn cluster(seed: u64, n: u16) -> Self {
+        Self::cluster_with(seed, n, |_| {})
+    }
+
+    fn cluster_with(seed: u64, n: u16, tune: impl Fn(&mut Config)) -> Self {
         let mut world = Self::new(seed);
         for port in 1..=n {
-            world.start(port, &[1]);
+            world.start_with(port, &[1], 0, &tune);
         }
         world
             .until(secs(30), World::is_converged)
@@ -146,6 +165,7 @@ impl World {
     /// Ends a process without a word.
     fn crash(&mut self, port: u16) {
         self.nodes.remove(&addr(port)).expect("it ran");
+        self.stopped.remove(&addr(port));
     }
 
     fn engine(&self, port: u16) -> &Engine {
@@ -204,6 +224,7 @@ impl World {
             node.events.push(event);
         }
         node.engine.assert_books_agree();
+        node.engine.assert_detection_goes_on();
         while let Some(Transmit { to, payload }) = node.engine.poll_transmit() {
             assert!(
                 payload.len() <= 1_200,
@@ -214,7 +235,8 @@ impl World {
                 self.lost += 1;
                 continue;
             }
-            let latency = Duration::from_micros(self.rng.random_range(200..800));
+            let jitter = Duration::from_micros(self.rng.random_range(200..800));
+            let latency = self.latency + jitter;
             self.sent += 1;
             self.wire
                 .insert((self.now + latency, self.sent), (from, to, payload));
@@ -226,10 +248,12 @@ impl World {
         let timeouts = self
             .nodes
             .iter()
+            .filter(|(addr, _)| !self.stopped.contains_key(addr))
             .filter_map(|(addr, node)| Some((node.engine.poll_timeout()?, *addr)));
         let timeout = timeouts.min();
         let arrival = self.wire.first_key_value().map(|((at, _), _)| *at);
-        let next = [timeout.map(|(at, _)| at), arrival]
+        let refusal = self.refusals.first_key_value().map(|((at, _), _)| *at);
+        let next = [timeout.map(|(at, _)| at), arrival, refusal]
             .into_iter()
             .flatten()
             .min();
@@ -241,6 +265,8 @@ impl World {
         if arrival == Some(next) {
             let (_, (from, to, payload)) = self.wire.pop_first().expect("just seen");
             self.deliver(from, to, &payload);
+        } else if refusal == Some(next) {
+            self.deliver_refusal();
         } else if let Some((_, addr)) = timeout {
             self.with(addr.port(), super::Engine::handle_timeout);
         }
@@ -249,10 +275,14 @@ impl World {
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let to = self.aliases.get(&to).copied().unwrap_or(to);
-        if self.nodes.contains_key(&to) {
+        if let Some(socket) = self.stopped.get_mut(&to) {
+            socket.push((from, Bytes::copy_from_slice(payload)));
+        } else if self.nodes.contains_key(&to) {
             self.with(to.port(), |engine, now| {
                 engine.handle_datagram(now, from, payload);
             });
+        } else if self.hosts_answer {
+            self.refuse(from, to);
         }
     }
 
@@ -332,21 +362,4 @@ fn kind_of(datagram: &[u8]) -> u8 {
         .unwrap()
         .0
         .kind
-}
-
-impl Engine {
-    /// Our books of the membership hold what foca's do.
-    fn assert_books_agree(&self) {
-        let foca: BTreeMap<_, _> = self
-            .swim
-            .iter_membership_state()
-            .map(|m| (m.id().addr, (*m.id(), m.incarnation(), health(m.state()))))
-            .collect();
-        let ours: BTreeMap<_, _> = self
-            .members
-            .iter()
-            .map(|p| (p.id.addr, (p.id, p.incarnation, p.health)))
-            .collect();
-        assert_eq!(ours, foca, "the books of {} and foca's", self.me);
-    }
 }
