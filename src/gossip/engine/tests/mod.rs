@@ -23,6 +23,7 @@ mod failure;
 mod faults;
 mod health;
 mod hostile;
+mod inquiring;
 mod invariants;
 mod joining;
 mod large_records;
