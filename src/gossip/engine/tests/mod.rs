@@ -31,6 +31,7 @@ mod leaving_cluster;
 mod pausing;
 mod reconciliation;
 mod registering;
+mod swarm;
 
 /// The wall clock at the world's origin.
 const EPOCH_MS: u64 = 1_800_000_000_000;
