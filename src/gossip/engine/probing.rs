@@ -11,8 +11,8 @@
 //! - for some seconds after a death the next probe begins as soon as the last one is over (*haste*), but no
 //!   sooner than a quarter of the period after it began: deaths come in groups.
 //!
-//! Bounds: one probe at a time. A haste lasts [`HASTE_FOR`] after a death, [`HASTE_MOST`] in a row at most, and
-//! there is none for [`HASTE_REST`] after that.
+//! Bounds: one probe at a time. A haste lasts [`HASTE_FOR`] after a death, [`HASTE_MOST`] in a row at most, where two
+//! that are no more than [`HASTE_FOR`] apart are in a row, and there is none for [`HASTE_REST`] after that.
 
 use std::time::Duration;
 
@@ -146,10 +146,13 @@ impl Engine {
         if !self.config.detection.hurry {
             return;
         }
-        if now.instant >= until {
-            if now.instant < until + HASTE_REST && until - since >= HASTE_MOST {
-                return;
-            }
+        // One that follows soon is still the same.
+        let rest = if until - since >= HASTE_MOST {
+            HASTE_REST
+        } else {
+            HASTE_FOR
+        };
+        if now.instant >= until + rest {
             self.haste.since = now.instant;
         }
         let most = self.haste.since + HASTE_MOST;

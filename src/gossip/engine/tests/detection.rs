@@ -305,6 +305,19 @@ fn however_many_die_a_haste_ends_after_fifteen_seconds_and_rests_for_thirty() {
 }
 
 #[test]
+fn deaths_that_come_just_after_a_haste_has_ended_do_not_make_it_last() {
+    let mut world = World::cluster(15, 8);
+    world.run(secs(5));
+    let mut probes = 0;
+    for _ in 0..12 {
+        world.with(1, Engine::hurry);
+        probes += probes_of_1(&mut world, ms(5_100)).len();
+    }
+    // 15 s of four a second, 30 s of one, and once more 15 s of four.
+    assert!((100..=160).contains(&probes), "{probes} probes in a minute");
+}
+
+#[test]
 fn a_leave_makes_nobody_hurry() {
     let mut world = World::cluster(14, 8);
     world.run(secs(5));
