@@ -110,6 +110,7 @@ impl<S: Subject> Run<'_, S> {
             let fact = self.cluster.registration(one);
             self.take(Step::Change, since, self.by_others(one, fact));
         }
+        sleep(self.plan.settle);
     }
 
     /// What a cluster costs in which nothing happens.
