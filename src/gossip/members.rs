@@ -217,7 +217,7 @@ impl Members {
 /// The hash of a member: identity only, because an incarnation changes with every refutation.
 pub(super) fn member_hash(id: &PeerId) -> ItemHash {
     ItemHasher::new("member")
-        .part(id.addr.to_string().as_bytes())
+        .addr(id.addr)
         .end_of_key()
         .part(&id.boot.to_be_bytes())
         .part(&id.renewal.to_be_bytes())

@@ -10,6 +10,8 @@
 //! network, and a sender must not be able to make two different sets look the same by accident of a
 //! weak mixing function.
 
+use std::net::{IpAddr, SocketAddr};
+
 use sha2::{Digest, Sha256};
 
 /// How many buckets the items are spread over. 128 sums of 6 bytes fit one datagram, with
@@ -90,6 +92,18 @@ impl ItemHasher {
         self.state.update((bytes.len() as u64).to_be_bytes());
         self.state.update(bytes);
         self
+    }
+
+    /// A part that is an address: 16 bytes (an IPv4 address mapped), and the port.
+    pub(crate) fn addr(self, addr: SocketAddr) -> Self {
+        let mut bytes = [0; 18];
+        let ip = match addr.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        bytes[..16].copy_from_slice(&ip.octets());
+        bytes[16..].copy_from_slice(&addr.port().to_be_bytes());
+        self.part(&bytes)
     }
 
     /// What came so far is the key; what follows is content.

@@ -55,7 +55,7 @@ impl Record {
         instances: Vec<Arc<ServiceInstance>>,
     ) -> Self {
         let hash = ItemHasher::new("record")
-            .part(owner.addr.to_string().as_bytes())
+            .addr(owner.addr)
             .part(&owner.boot.to_be_bytes())
             .part(service.as_bytes())
             .end_of_key()
