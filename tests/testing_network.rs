@@ -3,12 +3,23 @@
 
 use std::time::Duration;
 
-use tidings::{Node, ServiceInstance, table::Event, testing::Network};
+use tidings::{
+    Node, ServiceInstance,
+    gossip::{Detection, Profile},
+    table::Event,
+    testing::Network,
+};
 
 async fn node(network: &Network, host: u8) -> Node {
+    node_with(network, host, Profile::Lan, Detection::default()).await
+}
+
+async fn node_with(network: &Network, host: u8, profile: Profile, detection: Detection) -> Node {
     Node::builder()
         .cluster("shop")
         .network(network)
+        .profile(profile)
+        .detection(detection)
         .bind(format!("10.0.0.{host}:7946"))
         .seeds(["10.0.0.1:7946", "10.0.0.2:7946"])
         .start()
@@ -283,4 +294,41 @@ async fn real_time_does_as_well() {
     assert_eq!(b.get_service("payments").await.expect("runs").len(), 3);
     network.heal();
     sees(&b, 4, secs(5)).await;
+}
+
+/// How long it takes two nodes to believe that a third one, which nothing reaches any more, is gone.
+async fn believed_dead_after(profile: Profile, detection: Detection) -> Duration {
+    let network = Network::new();
+    let mut nodes = Vec::new();
+    for host in 1..=3 {
+        let node = node_with(&network, host, profile, detection).await;
+        node.register(instance(&host.to_string()))
+            .await
+            .expect("registers");
+        nodes.push(node);
+    }
+    for node in &nodes {
+        sees(node, 3, secs(60)).await;
+    }
+    network.partition([&nodes[0], &nodes[1]], [&nodes[2]]);
+    let since = tokio::time::Instant::now();
+    for node in &nodes[..2] {
+        sees(node, 2, secs(120)).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_profile_says_how_long_a_member_may_be_silent() {
+    let lan = believed_dead_after(Profile::Lan, Detection::default()).await;
+    let wan = believed_dead_after(Profile::Wan, Detection::default()).await;
+    assert!(lan < secs(4), "{lan:?}");
+    assert!(wan > lan * 2, "{wan:?} after {lan:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_detection_can_be_switched_off() {
+    let all = believed_dead_after(Profile::Lan, Detection::default()).await;
+    let none = believed_dead_after(Profile::Lan, Detection::none()).await;
+    assert!(none > all, "{none:?} with SWIM alone, {all:?} with all");
 }

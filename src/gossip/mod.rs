@@ -56,6 +56,7 @@ pub use config::{Config, ConfigError, MAX_DATAGRAM_BYTES, MIN_DATAGRAM_BYTES};
 pub use detection::Detection;
 pub use engine::{Engine, Entropy, Member, MemberState, Transmit};
 pub use identity::{PeerId, canonical};
+pub use profile::Profile;
 pub use stats::{Dropped, Stats};
 
 pub use crate::table::Instant;

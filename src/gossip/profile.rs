@@ -5,11 +5,34 @@ use std::{net::SocketAddr, time::Duration};
 use super::{Config, Detection, MIN_DATAGRAM_BYTES};
 use crate::table::Limits;
 
+/// The kind of network between the nodes: a set of values for [`Config`]. All nodes of a cluster should have the
+/// same one; nodes with different ones understand each other, and judge each other by different times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// Processes on one machine: [`Config::local`].
+    Local,
+    /// One network or region, with round trips of some milliseconds: [`Config::lan`].
+    #[default]
+    Lan,
+    /// Several regions, up to 300 ms of round trip apart: [`Config::wan`].
+    Wan,
+}
+
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 impl Config {
+    /// The values of a profile.
+    pub fn of(profile: Profile, cluster: impl Into<String>, advertise: SocketAddr) -> Self {
+        match profile {
+            Profile::Local => Self::local(cluster, advertise),
+            Profile::Lan => Self::lan(cluster, advertise),
+            Profile::Wan => Self::wan(cluster, advertise),
+        }
+    }
+
     /// For hosts of one network or region, which reach each other within some milliseconds. The default.
     pub fn lan(cluster: impl Into<String>, advertise: SocketAddr) -> Self {
         Self {
@@ -85,12 +108,8 @@ mod tests {
     #[test]
     fn every_profile_is_within_the_ranges() {
         let advertise = "127.0.0.1:7946".parse().unwrap();
-        for config in [
-            Config::local("shop", advertise),
-            Config::lan("shop", advertise),
-            Config::wan("shop", advertise),
-        ] {
-            assert_eq!(config.validate(), Ok(()));
+        for profile in [Profile::Local, Profile::Lan, Profile::Wan] {
+            assert_eq!(Config::of(profile, "shop", advertise).validate(), Ok(()));
         }
     }
 }

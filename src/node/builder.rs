@@ -8,7 +8,7 @@ use super::events::EVENT_CAPACITY;
 use super::handle::Node;
 use super::launch;
 use super::seeds::Seed;
-use crate::gossip::canonical;
+use crate::gossip::{Detection, Profile, canonical};
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
 pub const DEFAULT_BIND: &str = "127.0.0.1:7946";
@@ -26,6 +26,8 @@ pub struct NodeBuilder {
     plaintext: bool,
     on_current_runtime: bool,
     event_capacity: usize,
+    profile: Profile,
+    detection: Detection,
     /// Nothing leaves the process: a test's network is set.
     is_in_memory: bool,
     #[cfg(feature = "testing")]
@@ -42,6 +44,8 @@ impl Default for NodeBuilder {
             plaintext: false,
             on_current_runtime: false,
             event_capacity: EVENT_CAPACITY,
+            profile: Profile::default(),
+            detection: Detection::default(),
             is_in_memory: false,
             #[cfg(feature = "testing")]
             network: None,
@@ -57,6 +61,8 @@ pub(super) struct Settings {
     pub(super) advertise: Option<SocketAddr>,
     pub(super) seeds: Vec<Seed>,
     pub(super) event_capacity: usize,
+    pub(super) profile: Profile,
+    pub(super) detection: Detection,
     #[cfg(feature = "testing")]
     pub(super) network: Option<super::testing::Network>,
 }
@@ -129,6 +135,19 @@ impl NodeBuilder {
         self
     }
 
+    /// Which kind of network is between the nodes: it sets how long a member may be silent, and what else depends on round
+    /// trips. Default: [`Profile::Lan`]. The same for all nodes of a cluster.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Which parts of the failure detection are on. Default: all. To see what each is worth; see [`Detection`].
+    pub fn detection(mut self, detection: Detection) -> Self {
+        self.detection = detection;
+        self
+    }
+
     /// Runs the node on a network in memory instead of a UDP socket, and on the current runtime: for tests,
     /// see [`testing`](super::testing). Any address may be bound, and nothing leaves the process. Seeds are
     /// addresses: such a network resolves no names.
@@ -179,6 +198,8 @@ impl NodeBuilder {
             advertise,
             seeds,
             event_capacity,
+            profile: self.profile,
+            detection: self.detection,
             #[cfg(feature = "testing")]
             network: self.network,
         })

@@ -101,6 +101,8 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         advertise,
         seeds,
         event_capacity,
+        profile,
+        detection,
         ..
     } = settings;
     let World {
@@ -116,8 +118,9 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         receive_buffer_granted = socket.granted_bytes(), "node started"
     );
 
-    let mut config = Config::lan(cluster, advertised_addr);
+    let mut config = Config::of(profile, cluster, advertised_addr);
     config.bind = local_addr;
+    config.detection = detection;
     let engine = Engine::new(config, entropy, clock.now())?;
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new());

@@ -51,6 +51,7 @@ pub const fn shipped() -> &'static [Shipped] {
         "rolling-restart-new-addresses",
         "seeds-gone",
         "silent-host-loss",
+        "single-changes",
         "slow-cpu",
         "steady-changes",
         "stopped-again",
