@@ -3,12 +3,13 @@
 //! Two things open a *case* about a member: its probe failed, or the operating system said that nothing listens at
 //! its address. Then three things happen at once:
 //!
-//! - *buddy*: a suspect is told first and directly, and again in every round as long as the suspicion
+//! - *buddy*: a suspect is told first and directly, and again after every `probe_timeout` as long as the suspicion
 //!   stands. One that lives refutes, and its answer brings the refutation (Lifeguard, section 4.3);
 //! - *confirmation*: [`ASKED`] others are asked whether they reach it, each by itself. Those who find it silent
 //!   shorten the time that it has ([`Suspicion`](crate::gossip::suspicion::Suspicion)). Who has not answered within a
 //!   round is made up for by somebody else, up to [`ROUNDS`] times; where nobody answers at all, it is this node that
-//!   has reason to doubt itself;
+//!   has reason to doubt itself. Who reaches it tells it, too, and as long as somebody does there is no verdict: the
+//!   suspicion has its longest time once more, and is looked into anew after that;
 //! - *evidence*: this node looks again itself. When its own pings and those of two others (of all others, where there
 //!   are fewer) are refused by the host of the member, and none is answered, it is down. ICMP messages alone, which
 //!   anybody can forge, for any number of nodes, drop nobody: each of them waits for the answer that a living member
@@ -41,11 +42,11 @@ use crate::gossip::{
 const ASKED: usize = CONFIRMATIONS + 1;
 /// How many have to be refused besides us before a member is down without further ado.
 const REFUSED: usize = 2;
-/// How often the suspect is told, and others are asked in place of those who have not answered, in times of
-/// `probe_timeout`. Longer than one who is asked takes to find somebody silent.
+/// How often others are asked in place of those who have not answered, in times of `probe_timeout`. Longer than one
+/// who is asked takes to find somebody silent.
 const ROUND: u32 = 2;
 /// How many rounds of asking there are.
-const ROUNDS: u8 = 4;
+const ROUNDS: u32 = 4;
 /// How many cases there may be.
 const MOST: usize = 256;
 
@@ -54,7 +55,8 @@ const MOST: usize = 256;
 pub(super) struct Case {
     pub(super) about: PeerId,
     token: u32,
-    rounds: u8,
+    /// How many times of `probe_timeout` have passed.
+    ticks: u32,
     asked: BTreeSet<SocketAddr>,
     found: BTreeMap<SocketAddr, Outcome>,
     /// What our own pings found, where there was evidence.
@@ -130,15 +132,15 @@ impl Engine {
         let case = Case {
             about,
             token,
-            rounds: 0,
+            ticks: 0,
             asked: BTreeSet::new(),
             found: BTreeMap::new(),
             own: None,
         };
         self.cases.insert(about.addr, case);
         self.ask_others(now, about.addr, ASKED);
-        let round = now.instant + self.config.probe_timeout * ROUND;
-        self.timers.set(TimerKey::Case(about.addr), round);
+        let tick = now.instant + self.config.probe_timeout;
+        self.timers.set(TimerKey::Case(about.addr), tick);
     }
 
     /// Drawn, so that who was told one cannot guess the next.
@@ -168,8 +170,9 @@ impl Engine {
         let Some(case) = self.cases.get_mut(&addr) else {
             return;
         };
-        case.rounds = case.rounds.saturating_add(1);
-        let (about, rounds) = (case.about, case.rounds);
+        case.ticks = case.ticks.saturating_add(1);
+        let (about, ticks) = (case.about, case.ticks);
+        let (rounds, is_round) = (ticks / ROUND, ticks.is_multiple_of(ROUND));
         let (asked, answered) = (case.asked.len(), case.found.len());
         let is_suspected = self
             .suspicions
@@ -179,21 +182,21 @@ impl Engine {
             self.cases.remove(&addr);
             return;
         }
-        if rounds == 1 && asked > 0 && answered == 0 {
-            self.feel_worse();
-        }
         if is_suspected {
             self.tell_suspect(now, &about);
         }
-        if rounds < ROUNDS && answered < CONFIRMATIONS {
+        if is_round && rounds == 1 && asked > 0 && answered == 0 {
+            self.feel_worse();
+        }
+        if is_round && rounds < ROUNDS && answered < CONFIRMATIONS {
             self.ask_others(now, addr, CONFIRMATIONS - answered);
         }
-        let round = now.instant + self.config.probe_timeout * ROUND;
-        self.timers.set(TimerKey::Case(addr), round);
+        let tick = now.instant + self.config.probe_timeout;
+        self.timers.set(TimerKey::Case(addr), tick);
     }
 
     /// Tells a suspect that it is one.
-    fn tell_suspect(&mut self, now: Now, id: &PeerId) {
+    pub(super) fn tell_suspect(&mut self, now: Now, id: &PeerId) {
         let accusation = self.accusation_of(id);
         if !accusation.is_empty() {
             // Zero is the number of no probe under way, and an answer is one all the same.
@@ -232,9 +235,11 @@ impl Engine {
             return Err(Cause::Unexpected);
         };
         let addr = case.about.addr;
-        case.found.insert(by, finding.outcome);
+        let is_first = case.found.insert(by, finding.outcome).is_none();
         if finding.outcome != Outcome::Answers {
             self.confirm_suspicion(now, addr, by);
+        } else if is_first {
+            self.reprieve(now, addr);
         }
         self.judge_evidence(now, addr);
         Ok(())

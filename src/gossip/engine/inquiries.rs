@@ -132,6 +132,10 @@ impl Engine {
         if inquiry.ours {
             self.own_finding(now, inquiry.about, outcome);
         }
+        if outcome == Outcome::Answers {
+            // Perhaps it has not heard yet of what it has to refute.
+            self.tell_suspect(now, &inquiry.about);
+        }
         if outcome == Outcome::Silent && self.local_health.score() > DOUBT_MAX {
             return;
         }

@@ -42,6 +42,17 @@ impl Engine {
         }
     }
 
+    /// Somebody reaches a suspected member: it has the longest time once more, and then is looked into anew.
+    pub(super) fn reprieve(&mut self, now: Now, addr: SocketAddr) {
+        let n = self.members.active_len() + 1;
+        let until = now.instant + self.stretched(self.config.suspicion_timeout_max(n));
+        if let Some(suspicion) = self.suspicions.get_mut(&addr) {
+            suspicion.not_before = until;
+            suspicion.is_ours = false;
+            self.set_suspicion_timer(now, addr);
+        }
+    }
+
     fn set_suspicion_timer(&mut self, now: Now, addr: SocketAddr) {
         if let Some(deadline) = self.suspicion_deadline(addr) {
             let at = deadline.max(now.instant);
