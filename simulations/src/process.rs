@@ -121,6 +121,8 @@ impl Process for Engine {
 
     fn publish(&mut self) {
         Self::publish(self);
+        // Nobody keeps a list here.
+        while self.poll_member().is_some() {}
     }
 
     fn directory(&self) -> &Directory {

@@ -6,7 +6,10 @@
 //! identity replaces a lower one on its address), and so knows at every moment what foca knows, in
 //! a logarithmic look-up. The engine's tests compare the two after every step.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use rand::{Rng, RngExt};
 
@@ -56,7 +59,9 @@ pub(super) struct Members {
     active: Vec<SocketAddr>,
     suspects: usize,
     fingerprint: Fingerprint,
-    version: u64,
+    /// What has changed and has not been taken; at most one entry for each address that was ever known and not
+    /// taken since.
+    changed: BTreeSet<SocketAddr>,
 }
 
 impl Members {
@@ -99,7 +104,7 @@ impl Members {
     }
 
     fn put(&mut self, id: PeerId, incarnation: u16, health: Health, known: Option<Peer>) {
-        self.version += 1;
+        self.changed.insert(id.addr);
         if let Some(known) = known {
             self.suspects -= usize::from(known.health == Health::Suspect);
             if known.is_active() {
@@ -151,7 +156,6 @@ impl Members {
             .is_some_and(|peer| peer.id == *id && !peer.is_active())
         {
             self.peers.remove(&id.addr);
-            self.version += 1;
         }
     }
 
@@ -188,9 +192,14 @@ impl Members {
         self.suspects
     }
 
-    /// Grows with every change.
-    pub(super) const fn version(&self) -> u64 {
-        self.version
+    /// Notes that there may be something new to tell of this address.
+    pub(super) fn note_changed(&mut self, addr: SocketAddr) {
+        self.changed.insert(addr);
+    }
+
+    /// An address of which there is something new since it was taken last.
+    pub(super) fn take_changed(&mut self) -> Option<SocketAddr> {
+        self.changed.pop_first()
     }
 
     pub(super) const fn fingerprint(&self) -> &Fingerprint {

@@ -82,7 +82,6 @@ pub(super) struct Driver {
     unsent: Option<Transmit>,
     /// Answers that wait until their effect is published.
     replies: Vec<(Reply, Result<(), RegistrarError>)>,
-    members_version: Option<u64>,
     leave_by: Option<Instant>,
     receive_warnings: Limiter,
     send_warnings: Limiter,
@@ -130,7 +129,6 @@ impl Driver {
             receive_paused_until: None,
             unsent: None,
             replies: Vec::new(),
-            members_version: None,
             leave_by: None,
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
@@ -307,10 +305,8 @@ impl Driver {
     /// Shows the turn's effects and sends what it brought forth; whether all of it has left.
     fn publish_and_send(&mut self) -> bool {
         self.engine.publish();
-        let members_version = self.engine.members_version();
-        if self.members_version != Some(members_version) {
-            self.members_version = Some(members_version);
-            self.channels.published.set_members(self.engine.members());
+        while let Some((addr, member)) = self.engine.poll_member() {
+            self.channels.published.set_member(addr, member);
         }
         while let Some(event) = self.engine.poll_event() {
             report::log(self.advertised, &event);
@@ -404,7 +400,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.channels.published.set_members(Vec::new());
+        self.channels.published.clear_members();
         self.engine.directory().close();
     }
 }

@@ -1,5 +1,7 @@
 //! What the driver shows of itself to its handles.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::gossip::{Member, Stats};
@@ -36,21 +38,24 @@ pub struct SocketStats {
     pub receive_buffer_bytes: u64,
 }
 
-/// The driver writes it once a turn, the handles read it. Held for a copy and never longer.
+/// The driver writes it once a turn, the handles read it. Held for a copy, or for the making of the list of members.
 #[derive(Debug)]
 pub(super) struct Published(Mutex<Snapshot>);
 
 #[derive(Clone, Debug)]
 struct Snapshot {
     stats: NodeStats,
-    members: Arc<[Member]>,
+    members: BTreeMap<SocketAddr, Member>,
+    /// The members as readers get them; made when one asks, and kept until they change.
+    list: Option<Arc<[Member]>>,
 }
 
 impl Published {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Snapshot {
             stats: NodeStats::default(),
-            members: Arc::default(),
+            members: BTreeMap::new(),
+            list: None,
         }))
     }
 
@@ -58,8 +63,20 @@ impl Published {
         self.lock().stats = *stats;
     }
 
-    pub(super) fn set_members(&self, members: Vec<Member>) {
-        self.lock().members = members.into();
+    /// What there is of a member now. It costs the logarithm of their number, however many there are.
+    pub(super) fn set_member(&self, addr: SocketAddr, member: Option<Member>) {
+        let mut snapshot = self.lock();
+        match member {
+            Some(member) => snapshot.members.insert(addr, member),
+            None => snapshot.members.remove(&addr),
+        };
+        snapshot.list = None;
+    }
+
+    pub(super) fn clear_members(&self) {
+        let mut snapshot = self.lock();
+        snapshot.members.clear();
+        snapshot.list = None;
     }
 
     pub(super) fn stats(&self) -> NodeStats {
@@ -67,11 +84,15 @@ impl Published {
     }
 
     pub(super) fn members(&self) -> Arc<[Member]> {
-        Arc::clone(&self.lock().members)
+        let snapshot = &mut *self.lock();
+        let list = snapshot
+            .list
+            .get_or_insert_with(|| snapshot.members.values().copied().collect());
+        Arc::clone(list)
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
-        // Every write is a whole assignment: there is no half-written state to fear.
+        // The list is dropped with every change of what it is made of, so a panic in between shows an older one at most.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -52,7 +52,7 @@ use super::{
     history::History,
     identity::PeerId,
     local_health::LocalHealth,
-    members::{Members, member_hash},
+    members::{Members, Peer, member_hash},
     news::News,
     proofs::Proofs,
     suspicion::Suspicion,
@@ -325,6 +325,7 @@ impl Engine {
             config,
         };
         engine.timers.set(TimerKey::Seeds, now.instant);
+        engine.members.note_changed(me.addr);
         Ok(engine)
     }
 
@@ -391,33 +392,31 @@ impl Engine {
 
     /// The members of the cluster, this node included, by address.
     pub fn members(&self) -> Vec<Member> {
-        let me = Member {
-            addr: self.me.addr,
-            boot: self.me.boot,
-            state: MemberState::Alive,
-            is_self: true,
-        };
-        let others = self
-            .members
-            .iter()
-            .filter(|peer| peer.is_active())
-            .map(|peer| Member {
-                addr: peer.id.addr,
-                boot: peer.id.boot,
-                state: match peer.health {
-                    Health::Suspect => MemberState::Suspect,
-                    _ => MemberState::Alive,
-                },
-                is_self: false,
-            });
-        let mut members: Vec<_> = std::iter::once(me).chain(others).collect();
+        let others = self.members.iter().filter_map(member_of);
+        let mut members: Vec<_> = std::iter::once(self.self_as_member())
+            .chain(others)
+            .collect();
         members.sort_unstable_by_key(|member| member.addr);
         members
     }
 
-    /// Changes whenever [`Self::members`] may give something else.
-    pub const fn members_version(&self) -> u64 {
-        self.members.version().wrapping_add(self.stats.rebirths)
+    /// The next address of which [`Self::members`] says something else than when it was taken here last, and what it
+    /// says now. Whoever keeps a list of the members need not copy all of them for each that changes.
+    pub fn poll_member(&mut self) -> Option<(SocketAddr, Option<Member>)> {
+        let addr = self.members.take_changed()?;
+        if addr == self.me.addr {
+            return Some((addr, Some(self.self_as_member())));
+        }
+        Some((addr, self.members.get(addr).and_then(member_of)))
+    }
+
+    const fn self_as_member(&self) -> Member {
+        Member {
+            addr: self.me.addr,
+            boot: self.me.boot,
+            state: MemberState::Alive,
+            is_self: true,
+        }
     }
 
     /// What was counted so far.
@@ -472,4 +471,16 @@ impl Engine {
     fn jittered(&mut self, duration: Duration) -> Duration {
         duration.mul_f64(self.rng.random_range(0.75..1.25))
     }
+}
+
+fn member_of(peer: &Peer) -> Option<Member> {
+    peer.is_active().then_some(Member {
+        addr: peer.id.addr,
+        boot: peer.id.boot,
+        state: match peer.health {
+            Health::Suspect => MemberState::Suspect,
+            _ => MemberState::Alive,
+        },
+        is_self: false,
+    })
 }

@@ -248,6 +248,7 @@ impl Engine {
         tracing::info!(target: "tidings::gossip", %before, now = %id, "reborn");
         self.me = id;
         self.me_hash = member_hash(&id);
+        self.members.note_changed(id.addr);
         self.life = Life::Running;
         self.incarnation = 0;
         self.stats.rebirths += 1;

@@ -200,3 +200,37 @@ fn a_latecomer_gets_the_whole_table_over_a_lossy_network() {
     assert!(world.until(secs(20), holds_all).is_some());
     assert!(world.lost > 0);
 }
+
+/// Replayed, the changes of the membership give the membership.
+#[test]
+fn what_is_told_of_members_one_by_one_is_what_the_members_are() {
+    let mut world = World::cluster(31, 6);
+    let mut kept = BTreeMap::new();
+    let mut follow = |world: &mut World| {
+        world.with(1, |engine, _| {
+            let mut changes = 0;
+            while let Some((addr, member)) = engine.poll_member() {
+                changes += 1;
+                match member {
+                    Some(member) => kept.insert(addr, member),
+                    None => kept.remove(&addr),
+                };
+            }
+            assert_eq!(kept.values().copied().collect::<Vec<_>>(), engine.members());
+            changes
+        })
+    };
+    assert_eq!(follow(&mut world), 6);
+    assert_eq!(follow(&mut world), 0);
+    world.crash(3);
+    world
+        .until(secs(30), |world| world.engine(1).members().len() == 5)
+        .expect("it is noticed");
+    assert!(follow(&mut world) >= 1);
+    let me = world.engine(1).identity();
+    world.with(1, |engine, now| {
+        engine.rival_heard(now, me.reborn(), Health::Down);
+    });
+    assert_ne!(world.engine(1).identity(), me);
+    assert!(follow(&mut world) >= 1);
+}
