@@ -34,10 +34,16 @@ impl Budget {
 
     /// Takes one token, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.take_many(now, 1)
+    }
+
+    /// Takes so many tokens, if there are as many; none otherwise. More than fit are taken when all that fit are there.
+    pub(super) fn take_many(&mut self, now: Instant, count: u32) -> bool {
         self.refill(now);
-        let enough = self.level >= UNIT;
+        let wanted = (u64::from(count) * UNIT).min(self.capacity);
+        let enough = self.level >= wanted;
         if enough {
-            self.level -= UNIT;
+            self.level -= wanted;
         }
         enough
     }
@@ -56,6 +62,19 @@ mod tests {
 
     fn at(ms: u64) -> Instant {
         Instant::from_origin(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let mut budget = Budget::new(200, 20, at(0));
+        assert!(budget.take_many(at(0), 16));
+        assert!(!budget.take_many(at(0), 16));
+        assert!(budget.take_many(at(0), 4), "nothing was taken in vain");
+        assert!(!budget.take_many(at(50), 40));
+        assert!(
+            budget.take_many(at(100), 40),
+            "more than fit are all that fit"
+        );
     }
 
     #[test]

@@ -221,6 +221,11 @@ impl Engine {
         message: impl Fn(Part, Vec<MemberItem>, Vec<T>) -> Message<'static>,
     ) {
         let count = u8::try_from(batches.full.len()).expect("at most PARTS");
+        // All of it or nothing: an answer that lacks a part is asked for again as a whole, and one budget that is spent
+        // on halves of answers serves nobody.
+        if !self.page_budget.take_many(now.instant, count.into()) {
+            return;
+        }
         for (index, batch) in (0..count).zip(batches.full) {
             let part = Part {
                 session,
@@ -228,7 +233,8 @@ impl Engine {
                 count,
                 next: batches.next.clone(),
             };
-            self.send_page(now, to, &message(part, batch.members, batch.items));
+            self.stats.pages_sent += 1;
+            self.send(now, to, &message(part, batch.members, batch.items));
         }
     }
 
