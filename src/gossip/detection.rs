@@ -24,7 +24,8 @@ pub struct Detection {
     pub pauses: bool,
     /// A death makes a node probe faster for some seconds: deaths come in groups.
     pub hurry: bool,
-    /// Word of the operating system that a port is closed makes the node look at once.
+    /// Word of the operating system that a port is closed makes the node look at once. A member is dropped by it
+    /// only if others who are asked agree: without `confirm`, only in a cluster of two.
     pub evidence: bool,
 }
 

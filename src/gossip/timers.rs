@@ -3,7 +3,7 @@
 //! Every timer has a key, and a key has at most one deadline: setting it again moves it. What is
 //! due comes out ordered by deadline, then by the order in which it was set, so that the same
 //! inputs give the same outputs. The number of timers is bounded by the number of keys: a fixed
-//! few, and one or two for each member.
+//! few, and up to three for each member.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -29,7 +29,7 @@ use rand::RngExt;
 use super::{Engine, TimerKey, inquiries::For};
 use crate::gossip::{
     Now,
-    identity::PeerId,
+    identity::{PeerId, canonical},
     stats::Cause,
     suspicion::CONFIRMATIONS,
     wire::{
@@ -98,7 +98,7 @@ impl Engine {
     /// is dropped when they agree.
     pub fn handle_unreachable(&mut self, now: Now, to: SocketAddr) {
         self.notice_pause(now);
-        let to = crate::gossip::identity::canonical(to);
+        let to = canonical(to);
         if self.has_left() || !self.config.detection.evidence {
             return;
         }
@@ -165,7 +165,7 @@ impl Engine {
         }
     }
 
-    /// A round is over.
+    /// Another `probe_timeout` is over: the suspect is told again, and after a round others are asked.
     pub(super) fn case_due(&mut self, now: Now, addr: SocketAddr) {
         let Some(case) = self.cases.get_mut(&addr) else {
             return;

@@ -1,6 +1,6 @@
 //! The probe that foca has under way.
 //!
-//! foca pings one member a period, asks others to ping it when half of an answer's time is over, and blames it
+//! foca pings one member a period, asks others to ping it when `probe_timeout` is over, and blames it
 //! when the period ends. The engine sees all of that pass by, and makes it calmer and quicker:
 //!
 //! - a ping that is not answered is sent again after half of `probe_timeout`, and again, under the same number, so
