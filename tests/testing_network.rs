@@ -290,8 +290,14 @@ async fn real_time_does_as_well() {
     let [a, b, c] = three(&network).await;
     network.partition([&a], [&b, &c]);
     a.register(instance("d")).await.expect("registers");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(b.get_service("payments").await.expect("runs").len(), 3);
+    let cut = async {
+        while network.stats().cut == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(secs(5), cut).await.expect("in time");
+    let seen = b.get_service("payments").await.expect("runs");
+    assert!(seen.iter().all(|payment| payment.id() != "d"), "it was cut");
     network.heal();
     sees(&b, 4, secs(5)).await;
 }
