@@ -19,7 +19,7 @@ use crate::gossip::{
     wire::{
         frame::Preamble,
         message::{Health, SwimHead, addressee},
-        swim::{HEAD_BYTES, SwimPacket, health, message_of},
+        swim::{HEAD_BYTES, SwimPacket, health, written},
     },
 };
 
@@ -291,10 +291,7 @@ impl Engine {
     pub(super) fn run_effects(&mut self, now: Now) {
         for effect in std::mem::take(&mut self.effects.0) {
             match effect {
-                Effect::Send(to, packet) => {
-                    self.note_sent(now, to, &packet);
-                    self.send_swim(now, to, &packet);
-                }
+                Effect::Send(to, packet) => self.send_written(now, to, &packet),
                 Effect::Schedule(timer, after) => self.schedule(now, timer, after),
                 Effect::Notify(OwnedNotification::Active) => self.connected = true,
                 Effect::Notify(OwnedNotification::Idle) => self.alone(now),
@@ -310,16 +307,19 @@ impl Engine {
         }
     }
 
-    /// foca does not say what its own incarnation is, nor whom it probes, but writes both into its packets.
-    fn note_sent(&mut self, now: Now, to: PeerId, packet: &[u8]) {
-        let written = message_of(&packet[HEAD_BYTES..]);
+    /// Sends what foca has written. foca does not say what its own incarnation is, nor whom it probes, but writes both
+    /// into its packets.
+    fn send_written(&mut self, now: Now, to: PeerId, packet: &[u8]) {
+        let written = written(&packet[HEAD_BYTES..]);
         debug_assert!(written.is_ok(), "foca wrote what we cannot read");
-        if let Ok((incarnation, message)) = written {
-            self.incarnation = incarnation;
-            if let foca::Message::Ping(number) = message {
-                self.probe_begun(now, to, number);
-            }
+        let Ok((incarnation, message, bare)) = written else {
+            return;
+        };
+        self.incarnation = incarnation;
+        if let foca::Message::Ping(number) = message {
+            self.probe_begun(now, to, number);
         }
+        self.send_swim(now, to, bare);
     }
 
     fn schedule(&mut self, now: Now, timer: Timer<PeerId>, after: Duration) {

@@ -12,7 +12,7 @@ use crate::gossip::{
     wire::{
         frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, payload_budget},
         message::{Message, SwimHead, addressee},
-        swim::{HEAD_BYTES, SwimPacket, without_empty_count},
+        swim::{HEAD_BYTES, SwimPacket},
     },
 };
 
@@ -114,7 +114,7 @@ impl Engine {
         });
     }
 
-    /// Sends a packet that foca wrote, with the short head in place of the full one.
+    /// Sends what follows the full head of a packet of foca's, with the short head in its place.
     pub(super) fn send_swim(&mut self, now: Now, to: PeerId, packet: &[u8]) {
         let advertised = (self.config.bind != self.me.addr).then_some(self.me.addr);
         let head = SwimHead {
@@ -122,7 +122,6 @@ impl Engine {
             advertised,
             to: addressee(&to),
         };
-        let packet = without_empty_count(&packet[HEAD_BYTES..]);
         self.send(now, to.addr, &Message::Swim(head, packet));
     }
 
@@ -147,7 +146,7 @@ impl Engine {
             unknown_extensions: 0,
         }
         .write(&mut packet);
-        self.send_swim(now, to, &packet);
+        self.send_swim(now, to, &packet[HEAD_BYTES..]);
     }
 
     pub(super) fn drop_datagram(&mut self, now: Now, from: SocketAddr, cause: Cause) {

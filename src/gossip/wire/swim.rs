@@ -172,27 +172,17 @@ impl SwimPacket {
         })
     }
 
-    /// Writes the packet as foca reads it, with the full head.
+    /// Writes the packet as foca reads it, with the full head. foca takes it without a count of no updates, too.
     pub(in crate::gossip) fn write(&self, out: &mut Vec<u8>) {
         write_head(&self.header.src, &self.header.dst, out);
         write_message(self.header.src_incarnation, &self.header.message, out);
-        if carries_updates(&self.header.message) {
+        if carries_updates(&self.header.message) && !self.updates.is_empty() {
             let count = u16::try_from(self.updates.len()).expect("bounded by the datagram's size");
             out.put_u16(count);
             for update in &self.updates {
                 write_member(update, out);
             }
         }
-    }
-}
-
-/// A packet of foca's, from what follows the full head, as it goes on the wire: a count of no updates is left
-/// out, as long as nothing follows it. Most packets are probes and answers that have none.
-pub(in crate::gossip) fn without_empty_count(packet: &[u8]) -> &[u8] {
-    let mut rest = packet;
-    match read_message(&mut rest) {
-        Ok(_) if rest == [0, 0] => &packet[..packet.len() - rest.len()],
-        _ => packet,
     }
 }
 
@@ -276,11 +266,19 @@ fn write_message(incarnation: u16, message: &Message<PeerId>, out: &mut Vec<u8>)
     encode(&wire, out);
 }
 
-/// The sender's incarnation and the message in a packet, from what follows the full head.
-pub(in crate::gossip) fn message_of(
-    mut packet: &[u8],
-) -> Result<(u16, Message<PeerId>), Malformed> {
-    read_message(&mut packet)
+/// What foca has written, from what follows the full head: the sender's incarnation, the message, and the packet
+/// as it goes on the wire. A count of no updates is left out there, as long as nothing follows it: most packets are
+/// probes and answers that have none.
+pub(in crate::gossip) fn written(
+    packet: &[u8],
+) -> Result<(u16, Message<PeerId>, &[u8]), Malformed> {
+    let mut rest = packet;
+    let (incarnation, message) = read_message(&mut rest)?;
+    let bare = match rest {
+        [0, 0] => &packet[..packet.len() - rest.len()],
+        _ => packet,
+    };
+    Ok((incarnation, message, bare))
 }
 
 fn read_message(bytes: &mut &[u8]) -> Result<(u16, Message<PeerId>), Malformed> {
