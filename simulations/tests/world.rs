@@ -251,3 +251,10 @@ fn a_goodbye_is_measured_from_its_first_word() {
     assert_eq!(outcome.detection_ms.samples, 1);
     assert!(outcome.detection_ms.max > 0.0);
 }
+
+/// Above 64 nodes nobody is asked what it watches; one that was before must not be found behind for it.
+#[test]
+fn a_world_that_outgrows_its_watchers_is_judged_without_them() {
+    let joins = "[[fault]]\nat = \"1s\"\nkind = \"join\"\ncount = 20\n[[work]]\nkind = \"churn\"\nrate = 20.0\n";
+    ran(&scenario(50, joins), 1);
+}

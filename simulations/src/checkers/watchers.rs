@@ -116,6 +116,8 @@ impl Checker for Watchers {
 impl Watchers {
     fn turned(&mut self, world: &World, life: LifeId, findings: &mut Findings) {
         if world.hosts().len() > WATCHED_NODES {
+            // It may have been smaller before: who is not asked any more is not judged either.
+            self.watches.clear();
             return;
         }
         let Some(guest) = world.guest(life) else {
