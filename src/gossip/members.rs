@@ -32,6 +32,15 @@ impl Peer {
         self.health != Health::Down
     }
 
+    /// Whether an update about an identity on its address says anything new.
+    pub(super) fn is_changed_by(&self, id: &PeerId, incarnation: u16, health: Health) -> bool {
+        if self.id == *id {
+            overrides(self.health, self.incarnation, health, incarnation)
+        } else {
+            !self.id.supersedes(id)
+        }
+    }
+
     /// Which bucket of the fingerprint it belongs to.
     pub(super) const fn bucket(&self) -> u8 {
         self.hash.bucket
@@ -78,20 +87,13 @@ impl Members {
                 change: Some(change),
             };
         };
-        let before = Some((known.id, known.health));
-        if known.id == id {
-            if !overrides(known.health, known.incarnation, health, incarnation) {
-                return Outcome {
-                    is_active: known.is_active(),
-                    change: None,
-                };
-            }
-        } else if known.id.supersedes(&id) {
+        if !known.is_changed_by(&id, incarnation, health) {
             return Outcome {
-                is_active: false,
+                is_active: known.id == id && known.is_active(),
                 change: None,
             };
         }
+        let before = Some((known.id, known.health));
         self.put(id, incarnation, health, Some(known));
         let change = Change {
             before,

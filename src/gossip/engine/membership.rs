@@ -129,13 +129,18 @@ impl Engine {
                 rivals.push((*id, health(update.state())));
                 return false;
             }
-            let known = self.members.get(id.addr).is_some();
-            // Death of somebody unknown is no news, and would fill the list with the dead.
-            if !known && update.state() == foca::State::Down {
+            let known = self.members.get(id.addr);
+            let is_news = known.is_none_or(|peer| {
+                peer.is_changed_by(id, update.incarnation(), health(update.state()))
+            });
+            // Most of what comes is known: foca would search its list for each, to find that nothing changes.
+            // And death of somebody unknown is no news, and would fill the list with the dead.
+            let is_stranger = known.is_none();
+            if !is_news || is_stranger && update.state() == foca::State::Down {
                 return false;
             }
             let admissible = self.is_admissible(now, id, coming);
-            coming += usize::from(admissible && !known);
+            coming += usize::from(admissible && is_stranger);
             admissible
         });
         for (rival, health) in rivals {
