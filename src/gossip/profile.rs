@@ -56,7 +56,7 @@ impl Config {
             page_rate: 4_000,
             page_burst: 1_024,
             sync_delay: ms(20),
-            sync_interval: ms(100),
+            sync_interval: ms(40),
             sync_interval_max: ms(10_000),
             request_timeout: ms(250),
             remember_down: ms(600_000),
