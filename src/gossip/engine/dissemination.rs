@@ -208,7 +208,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: SocketAddr,
-        news: News,
+        news: News<'_>,
     ) -> Result<(), Cause> {
         for item in news.items {
             self.item_received(now, from, item)?;
@@ -220,11 +220,11 @@ impl Engine {
         &mut self,
         now: Now,
         from: SocketAddr,
-        item: Item,
+        item: Item<'_>,
     ) -> Result<(), Cause> {
         match item {
             Item::Record { key, seq, content } => {
-                self.record_received(now, from, key, seq, &content)
+                self.record_received(now, from, key, seq, content)
             }
             Item::Notice { key, seq, length } => {
                 if self.is_plausible(now, &key, seq, length as usize)? {
@@ -237,12 +237,11 @@ impl Engine {
 }
 
 /// A record as it goes into news and pages: in full, or by name when that takes more than `room`.
-pub(super) fn item_of(record: &Record, room: usize) -> Item {
+pub(super) fn item_of(record: &Record, room: usize) -> Item<'_> {
     let key = RecordKey::new(record.owner(), record.service());
     let seq = record.seq();
     let content = record.content();
     if ITEM_OVERHEAD_BYTES + key.service.len() + content.len() <= room {
-        let content = content.to_vec();
         Item::Record { key, seq, content }
     } else {
         let length = u32::try_from(content.len()).expect("bounded by MAX_RECORD_BYTES");

@@ -167,6 +167,18 @@ impl Engine {
         // taken, such as a record of our own, would never end.
         self.sync_has(&key);
         let owner = key.owner();
+        // Most of what comes is held already: that is found out first.
+        let held = self.replica.record(owner, &key.service);
+        let held_seq = held.map(Record::seq);
+        if let Some(held) = held
+            && held.seq() == seq
+            && held.content() == content
+        {
+            let service = held.service().clone();
+            let copies = self.news_copies();
+            self.news.heard(owner, &service, seq, copies);
+            return Ok(());
+        }
         if !self.is_plausible(now, &key, seq, content.len())? {
             return Ok(());
         }
@@ -174,16 +186,8 @@ impl Engine {
             self.repair_own(now, &key.service, seq, content);
             return Ok(());
         }
-        if let Some(held) = self.replica.record(owner, &key.service) {
-            let same = held.seq() == seq && held.content() == content;
-            if same {
-                let service = held.service().clone();
-                let copies = self.news_copies();
-                self.news.heard(owner, &service, seq, copies);
-            }
-            if same || held.seq() > seq {
-                return Ok(());
-            }
+        if held_seq > Some(seq) {
+            return Ok(());
         }
         let understood = content::read(&key.service, content).map_err(|_| Cause::Malformed)?;
         self.stats.unknown_extensions += understood.unknown_extensions;

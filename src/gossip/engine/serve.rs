@@ -9,17 +9,20 @@
 use std::net::SocketAddr;
 
 use super::{Engine, dissemination::item_of};
-use crate::gossip::{
-    Now,
-    identity::PeerId,
-    members::Peer,
-    wire::{
-        codec::{Encode, encode},
-        message::{
-            Cursor, Digest, Inventory, Item, MemberItem, Message, Page, Part, Pull, RecordItem,
-            RecordKey,
+use crate::{
+    gossip::{
+        Now,
+        identity::PeerId,
+        members::Peer,
+        wire::{
+            codec::{Encode, encode},
+            message::{
+                Cursor, Digest, Inventory, MemberItem, Message, Page, Part, Pull, RecordItem,
+                RecordKey,
+            },
         },
     },
+    table::Record,
 };
 
 /// How many datagrams an answer has at most.
@@ -55,7 +58,7 @@ struct Batches<T> {
     next: Option<Cursor>,
 }
 
-impl<T: Encode> Batches<T> {
+impl<T> Batches<T> {
     fn new(room: usize) -> Self {
         Self {
             full: vec![Batch::default()],
@@ -96,8 +99,9 @@ impl<T: Encode> Batches<T> {
         true
     }
 
-    fn item(&mut self, key: RecordKey, item: T) -> bool {
-        let Some(batch) = self.fits(&item) else {
+    /// `encoded` is what becomes of `item` on the wire.
+    fn item(&mut self, key: RecordKey, item: T, encoded: &impl Encode) -> bool {
+        let Some(batch) = self.fits(encoded) else {
             return false;
         };
         batch.items.push(item);
@@ -132,14 +136,10 @@ impl Engine {
             after,
             |_| true,
             &mut batches,
-            |record| item_of(record, room),
+            |batches, key, record| batches.item(key, record.clone(), &item_of(record, room)),
         );
-        self.send_parts(now, to, session, batches, |part, members, items| {
-            Message::Page(Page {
-                part,
-                members,
-                items,
-            })
+        self.send_parts(now, to, session, batches, |part, members, records, out| {
+            page(part, members, &records, room).write(out)
         });
     }
 
@@ -153,35 +153,43 @@ impl Engine {
             digest.buckets[bucket] != ours[bucket].into()
         };
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
-        self.list(digest.after.clone(), differs, &mut batches, |record| {
-            RecordItem {
-                key: RecordKey::new(record.owner(), record.service()),
-                seq: record.seq(),
-                hash: record.hash().hash,
-            }
-        });
+        self.list(
+            digest.after.clone(),
+            differs,
+            &mut batches,
+            |batches, key, record| {
+                let item = RecordItem {
+                    key: key.clone(),
+                    seq: record.seq(),
+                    hash: record.hash().hash,
+                };
+                batches.item(key, item.clone(), &item)
+            },
+        );
         self.send_parts(
             now,
             from,
             digest.session,
             batches,
-            |part, members, records| {
-                Message::Inventory(Inventory {
+            |part, members, records, out| {
+                let inventory = Inventory {
                     part,
                     members,
                     records,
-                })
+                };
+                Message::Inventory(inventory).write(out)
             },
         );
     }
 
     /// Lists members, then records, in the order of their cursors.
-    fn list<T: Encode>(
+    /// `add` takes a record in, and says whether there was room for it.
+    fn list<T>(
         &self,
         after: Option<Cursor>,
         wanted: impl Fn(u8) -> bool,
         batches: &mut Batches<T>,
-        make: impl Fn(&crate::table::Record) -> T,
+        add: impl Fn(&mut Batches<T>, RecordKey, &Record) -> bool,
     ) {
         let (members_after, records_after) = match after {
             None => (Some(None), None),
@@ -205,7 +213,7 @@ impl Engine {
         for record in self.replica.live_records_after(after) {
             if wanted(record.hash().bucket) {
                 let key = RecordKey::new(record.owner(), record.service());
-                if !batches.item(key, make(record)) {
+                if !add(batches, key, record) {
                     return;
                 }
             }
@@ -218,7 +226,7 @@ impl Engine {
         to: SocketAddr,
         session: u32,
         batches: Batches<T>,
-        message: impl Fn(Part, Vec<MemberItem>, Vec<T>) -> Message<'static>,
+        write: impl Fn(Part, Vec<MemberItem>, Vec<T>, &mut Vec<u8>) -> u8,
     ) {
         let count = u8::try_from(batches.full.len()).expect("at most PARTS");
         // All of it or nothing: an answer that lacks a part is asked for again as a whole, and one budget that is spent
@@ -234,7 +242,10 @@ impl Engine {
                 next: batches.next.clone(),
             };
             self.stats.pages_sent += 1;
-            self.send(now, to, &message(part, batch.members, batch.items));
+            let mut payload = Vec::new();
+            let kind = write(part, batch.members, batch.items, &mut payload);
+            let datagram = self.frame_payload(now, kind, &payload);
+            self.transmit(to, datagram);
         }
     }
 
@@ -246,11 +257,12 @@ impl Engine {
     }
 
     fn serve_records(&mut self, now: Now, to: SocketAddr, session: u32, keys: &[RecordKey]) {
-        let mut batches: Batches<Item> = Batches::new(self.payload_budget() - PART_BYTES);
+        let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
+        let room = batches.room;
         for key in keys {
             if let Some(record) = self.replica.record(key.owner(), &key.service) {
-                let item = item_of(record, batches.room);
-                if !batches.item(key.clone(), item) {
+                let item = item_of(record, room);
+                if !batches.item(key.clone(), record.clone(), &item) {
                     break; // asked for again
                 }
             }
@@ -263,12 +275,8 @@ impl Engine {
                 count: 0,
                 next: None,
             };
-            let page = Page {
-                part,
-                members: Vec::new(),
-                items: batch.items,
-            };
-            self.send_page(now, to, &Message::Page(page));
+            let message = page(part, Vec::new(), &batch.items, room);
+            self.send_page(now, to, &message);
         }
     }
 
@@ -286,6 +294,15 @@ impl Engine {
             }
         }
     }
+}
+
+fn page(part: Part, members: Vec<MemberItem>, records: &[Record], room: usize) -> Message<'_> {
+    let items = records.iter().map(|record| item_of(record, room)).collect();
+    Message::Page(Page {
+        part,
+        members,
+        items,
+    })
 }
 
 fn member_item(peer: &Peer) -> MemberItem {

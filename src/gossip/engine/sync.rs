@@ -349,7 +349,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: SocketAddr,
-        page: Page,
+        page: Page<'_>,
     ) -> Result<(), Cause> {
         if !self.take_part(now, from, &page.part) {
             return Err(Cause::Unexpected);

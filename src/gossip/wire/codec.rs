@@ -8,7 +8,7 @@
 //! same format: replacing bincode means replacing this file.
 
 use bincode::config;
-pub(in crate::gossip) use bincode::{Decode, Encode};
+pub(in crate::gossip) use bincode::{BorrowDecode, Decode, Encode};
 
 /// What a decoder may allocate for what it reads, in bytes. Without a limit nine bytes can ask for
 /// 2^40. A record of 64 KiB parses into less than this however it is cut into strings.
@@ -29,6 +29,16 @@ pub(in crate::gossip) fn encode<T: Encode>(value: &T, out: &mut Vec<u8>) {
 pub(in crate::gossip) fn decode<T: Decode<()>>(bytes: &mut &[u8]) -> Result<T, Malformed> {
     let config = config::standard().with_limit::<DECODE_LIMIT_BYTES>();
     let (value, read) = bincode::decode_from_slice(bytes, config).map_err(|_| Malformed)?;
+    *bytes = &bytes[read..];
+    Ok(value)
+}
+
+/// The same for a value that refers to the bytes.
+pub(in crate::gossip) fn decode_borrowed<'a, T: BorrowDecode<'a, ()>>(
+    bytes: &mut &'a [u8],
+) -> Result<T, Malformed> {
+    let config = config::standard().with_limit::<DECODE_LIMIT_BYTES>();
+    let (value, read) = bincode::borrow_decode_from_slice(bytes, config).map_err(|_| Malformed)?;
     *bytes = &bytes[read..];
     Ok(value)
 }

@@ -180,7 +180,7 @@ fn news() {
         Item::Record {
             key: key(v4(), "user"),
             seq: 1 << 32,
-            content: vec![0xAB, 0xCD],
+            content: &[0xAB, 0xCD],
         },
         Item::Notice {
             key: key(v6(), ""),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{
-    codec::{Decode, Encode, Malformed, decode, encode},
+    codec::{BorrowDecode, Decode, Encode, Malformed, decode, decode_borrowed, encode},
     extensions,
 };
 use crate::{
@@ -151,12 +151,13 @@ impl RecordKey {
 }
 
 /// A record, or word of one that is too large to come along.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(in crate::gossip) enum Item {
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub(in crate::gossip) enum Item<'a> {
     Record {
         key: RecordKey,
         seq: u64,
-        content: Vec<u8>,
+        /// Where the datagram has it: most of what comes in is held already, and is only compared.
+        content: &'a [u8],
     },
     Notice {
         key: RecordKey,
@@ -166,9 +167,9 @@ pub(in crate::gossip) enum Item {
 }
 
 /// What is new.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(in crate::gossip) struct News {
-    pub(in crate::gossip) items: Vec<Item>,
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub(in crate::gossip) struct News<'a> {
+    pub(in crate::gossip) items: Vec<Item<'a>>,
 }
 
 /// The low 48 bits of a bucket's sum: with them all sums fit one datagram beside the longest cursor.
@@ -247,11 +248,11 @@ pub(in crate::gossip) enum Pull {
 }
 
 /// Members and records in full.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(in crate::gossip) struct Page {
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub(in crate::gossip) struct Page<'a> {
     pub(in crate::gossip) part: Part,
     pub(in crate::gossip) members: Vec<MemberItem>,
-    pub(in crate::gossip) items: Vec<Item>,
+    pub(in crate::gossip) items: Vec<Item<'a>>,
 }
 
 /// A piece of a record that is larger than a datagram.
@@ -334,11 +335,11 @@ pub(in crate::gossip) enum Message<'a> {
     Hello(Hello),
     Welcome(Welcome),
     Cookie(Cookie),
-    News(News),
+    News(News<'a>),
     Digest(Box<Digest>),
     Inventory(Inventory),
     Pull(Pull),
-    Page(Page),
+    Page(Page<'a>),
     Chunk(Chunk),
     Ping(Ping),
     Pong(Pong),
@@ -372,11 +373,11 @@ impl<'a> Message<'a> {
             kind::HELLO => Self::Hello(decode(bytes)?),
             kind::WELCOME => Self::Welcome(decode(bytes)?),
             kind::COOKIE => Self::Cookie(decode(bytes)?),
-            kind::NEWS => Self::News(decode(bytes)?),
+            kind::NEWS => Self::News(decode_borrowed(bytes)?),
             kind::DIGEST => Self::Digest(Box::new(decode(bytes)?)),
             kind::INVENTORY => Self::Inventory(decode(bytes)?),
             kind::PULL => Self::Pull(decode(bytes)?),
-            kind::PAGE => Self::Page(decode(bytes)?),
+            kind::PAGE => Self::Page(decode_borrowed(bytes)?),
             kind::CHUNK => Self::Chunk(decode(bytes)?),
             kind::PING => Self::Ping(decode(bytes)?),
             kind::PONG => Self::Pong(decode(bytes)?),

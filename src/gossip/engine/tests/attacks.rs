@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Hands the node on `to` a datagram of news, from the node on `from`.
-fn tell(world: &mut World, from: u16, to: u16, item: Item) {
+fn tell(world: &mut World, from: u16, to: u16, item: Item<'_>) {
     let datagram = world.with(from, |engine, now| {
         engine.send(now, addr(to), &Message::News(News { items: vec![item] }));
         engine.transmits.pop_back().unwrap()
@@ -377,7 +377,7 @@ fn a_goodbye_that_comes_late_ends_the_calls() {
         Item::Record {
             key,
             seq: 5,
-            content,
+            content: &content,
         },
     );
     assert!(!world.engine(1).contacts.contains(addr(2)));
