@@ -77,6 +77,19 @@ pub(super) struct Packet {
     /// How many bytes of items it holds at most.
     pub(super) room: usize,
     pub(super) items: Vec<u8>,
+    /// Whether something that was due had no room.
+    pub(super) has_left_some: bool,
+}
+
+impl Packet {
+    pub(super) fn new(to: SocketAddr, room: usize) -> Self {
+        Self {
+            to,
+            room,
+            items: Vec::with_capacity(room),
+            has_left_some: false,
+        }
+    }
 }
 
 /// How many entries that do not fit are looked at before a packet is taken for full.
@@ -152,6 +165,7 @@ impl News {
                 misfits += 1;
             }
         }
+        packet.has_left_some = misfits > 0;
         for key in taken.iter().chain(&owned) {
             self.count_sent(key, copies);
         }
@@ -165,11 +179,10 @@ impl News {
         self.entries.retain(|_, entry| !entry.is_done(copies));
     }
 
-    /// Whether an entry may have copies left for the burst.
-    pub(super) fn has_for_burst(&self, copies: Copies) -> bool {
-        self.ranks
-            .first()
-            .is_some_and(|(sent, ..)| *sent < copies.burst)
+    /// How many entries may have copies left for the burst.
+    pub(super) fn due_for_burst(&self, copies: Copies) -> usize {
+        let due = self.ranks.iter();
+        due.take_while(|(sent, ..)| *sent < copies.burst).count()
     }
 
     fn count_sent(&mut self, key: &Key, copies: Copies) {
@@ -229,11 +242,7 @@ mod tests {
     const COPIES: Copies = Copies { burst: 3, most: 4 };
 
     fn fill(news: &mut News, occasion: Occasion, room: usize) -> Vec<u8> {
-        let mut packet = Packet {
-            to: addr(3),
-            room,
-            items: Vec::new(),
-        };
+        let mut packet = Packet::new(addr(3), room);
         news.fill(occasion, COPIES, &mut packet);
         packet.items
     }
@@ -243,11 +252,7 @@ mod tests {
         let mut news = News::default();
         push(&mut news, "a", 1, b"a");
         for port in [1, 2] {
-            let mut packet = Packet {
-                to: addr(port),
-                room: 9,
-                items: Vec::new(),
-            };
+            let mut packet = Packet::new(addr(port), 9);
             assert_eq!(news.fill(Occasion::Round, COPIES, &mut packet), 0);
         }
         assert_eq!(fill(&mut news, Occasion::Round, 9), b"a");
@@ -272,7 +277,7 @@ mod tests {
             .filter(|_| !fill(&mut news, Occasion::Burst, 9).is_empty())
             .count();
         assert_eq!(burst, 3);
-        assert!(!news.has_for_burst(COPIES));
+        assert_eq!(news.due_for_burst(COPIES), 0);
         assert_eq!(fill(&mut news, Occasion::Round, 9), b"a");
         assert_eq!(
             (fill(&mut news, Occasion::Round, 9).len(), news.len()),

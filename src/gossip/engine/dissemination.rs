@@ -28,6 +28,11 @@ use crate::{
 /// Room for the number of items before them.
 const COUNT_BYTES: usize = 3;
 
+/// How many times as many packets as members are told of one change a push has at most. When all of 128 nodes
+/// register at once, each has to pass on some 11 packets of records: in single waves that takes 180 ms without loss,
+/// in four of them 40 ms, and no packet more.
+const WAVES: usize = 4;
+
 /// What a record's item takes besides name and content: tag, family, address, port, boot, the
 /// lengths of both, seq.
 const ITEM_OVERHEAD_BYTES: usize = 1 + 1 + 16 + 3 + 9 + 3 + 5 + 9;
@@ -149,30 +154,39 @@ impl Engine {
         true
     }
 
-    /// Sends a packet of news to each of a few members, the least told first.
+    /// Sends a packet of news to each of a few members, the least told first. In a burst everything due is told to
+    /// as many; where that takes several packets it goes to more members, [`WAVES`] times as many at most, each
+    /// further wave at the price of another push.
     fn push_news(&mut self, now: Now, occasion: Occasion) -> bool {
         let copies = self.news_copies();
-        if occasion == Occasion::Burst && !self.news.has_for_burst(copies) {
+        let fanout = usize::from(self.config.fanout);
+        let (due, waves) = match occasion {
+            Occasion::Burst => (self.news.due_for_burst(copies), WAVES),
+            Occasion::Round => (self.news.len(), 1),
+        };
+        if due == 0 {
             return false;
         }
-        let mut said = false;
-        for addr in self
-            .members
-            .choose(self.config.fanout.into(), &mut self.rng)
-        {
-            let room = self.payload_budget() - COUNT_BYTES;
-            let mut packet = Packet {
-                to: addr,
-                room,
-                items: Vec::with_capacity(room),
-            };
-            let count = self.news.fill(occasion, copies, &mut packet);
-            if count > 0 {
-                self.send_news(now, addr, count, &packet.items);
-                said = true;
+        let mut told = 0;
+        for wave in 0..waves {
+            if wave > 0 && !self.news_budget.take(now.instant) {
+                break;
+            }
+            let mut has_left_some = false;
+            for addr in self.members.choose(fanout, &mut self.rng) {
+                let mut packet = Packet::new(addr, self.payload_budget() - COUNT_BYTES);
+                let count = self.news.fill(occasion, copies, &mut packet);
+                if count > 0 {
+                    self.send_news(now, addr, count, &packet.items);
+                }
+                told += count;
+                has_left_some |= packet.has_left_some;
+            }
+            if !has_left_some || told >= due * fanout {
+                break;
             }
         }
-        said
+        told > 0
     }
 
     /// Says nothing but what every datagram says: the fingerprint.

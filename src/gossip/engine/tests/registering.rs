@@ -1,5 +1,5 @@
 use super::*;
-use crate::{registry::RegistrarError, table::Owner};
+use crate::{gossip::wire::message::kind, registry::RegistrarError, table::Owner};
 
 #[test]
 fn a_lone_node_registers_and_finds_itself() {
@@ -233,4 +233,37 @@ fn after_leaving_nothing_can_be_registered() {
         engine.register(now, instance("users", "a"))
     });
     assert_eq!(refused, Err(RegistrarError::Closed));
+}
+
+/// A push tells three members of a change; where everything due fills several packets, more of them get one each.
+#[test]
+fn a_push_that_overflows_its_packets_goes_on_to_more_members() {
+    let pushed = |changes: usize| {
+        let mut world = World::cluster(41, 32);
+        world.run(secs(10));
+        let told = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let telling = told.clone();
+        world.link = Box::new(move |from, to, datagram| {
+            if from == addr(1) && kind_of(datagram) == kind::NEWS {
+                telling.borrow_mut().push(to);
+            }
+            Fate::Deliver
+        });
+        world.with(1, |engine, now| {
+            for change in 0..changes {
+                let service = format!("service-{change}");
+                engine.register(now, instance(&service, "a")).unwrap();
+            }
+        });
+        let told = told.borrow();
+        (
+            told.len(),
+            told.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        )
+    };
+    assert_eq!(pushed(1), (3, 3));
+    assert_eq!(pushed(10), (3, 3), "they fit one packet");
+    let (packets, members) = pushed(100);
+    assert!((9..=12).contains(&packets), "{packets} packets");
+    assert!(members > 6, "{members} members");
 }
