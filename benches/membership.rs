@@ -1,4 +1,5 @@
-//! What a received datagram costs at 100, 1,000 and 5,000 members: `cargo bench --bench membership`.
+//! What a received datagram costs at 100, 1,000 and 5,000 members, in time and in allocations:
+//! `cargo bench --bench membership`.
 //!
 //! One engine gets to know so many members, each by a hello of its own. Then a thousand of them
 //! gossip to it and probe it, and the time is taken from handing a datagram in to having the answers
@@ -33,7 +34,10 @@ struct Bench {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("{:>8}  {:>12}  {:>12}", "members", "foca, us", "news, us");
+    println!(
+        "{:>8}  {:>12}  {:>12}  {:>12}  {:>12}",
+        "members", "foca, us", "allocations", "news, us", "allocations"
+    );
     for size in SIZES {
         let mut bench = Bench::new()?;
         let mut members: Vec<Engine> = (0..size)
@@ -41,7 +45,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect::<Result<_, _>>()?;
         assert_eq!(bench.center.members().len(), usize::from(size) + 1);
         let (swim, news) = bench.measure(&mut members);
-        println!("{size:>8}  {:>12.2}  {:>12.2}", micros(swim), micros(news));
+        println!(
+            "{size:>8}  {:>12.2}  {:>12}  {:>12.2}  {:>12}",
+            micros(swim.0),
+            swim.1,
+            micros(news.0),
+            news.1
+        );
     }
     Ok(())
 }
@@ -98,18 +108,23 @@ impl Bench {
         Ok(member)
     }
 
-    /// The median time for one of foca's packets, and for a datagram of news (known already, mostly).
-    fn measure(&mut self, members: &mut [Engine]) -> (Duration, Duration) {
+    /// The median time and number of allocations for one of foca's packets, answer included, and for a datagram of
+    /// news (known already, mostly).
+    fn measure(&mut self, members: &mut [Engine]) -> ((Duration, u64), (Duration, u64)) {
         let (mut swim, mut news) = (Vec::new(), Vec::new());
         for (n, member) in (0..).zip(members.iter_mut().take(PROBING)) {
             for Transmit { payload, .. } in self.two_seconds_of(member) {
-                let since = Instant::now();
-                self.center.handle_datagram(self.now, address(n), &payload);
-                while self.center.poll_transmit().is_some() {}
-                let took = since.elapsed();
+                let mut took = Duration::ZERO;
+                let allocations = allocation_counter::measure(|| {
+                    let since = Instant::now();
+                    self.center.handle_datagram(self.now, address(n), &payload);
+                    while self.center.poll_transmit().is_some() {}
+                    took = since.elapsed();
+                });
+                let cost = (took, allocations.count_total);
                 match payload[KIND_AT] {
-                    SWIM => swim.push(took),
-                    NEWS => news.push(took),
+                    SWIM => swim.push(cost),
+                    NEWS => news.push(cost),
                     _ => {}
                 }
             }
@@ -139,7 +154,9 @@ impl Bench {
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn median(costs: Vec<(Duration, u64)>) -> (Duration, u64) {
+    let (mut times, mut allocations): (Vec<_>, Vec<_>) = costs.into_iter().unzip();
     times.sort_unstable();
-    times[times.len() / 2]
+    allocations.sort_unstable();
+    (times[times.len() / 2], allocations[allocations.len() / 2])
 }
