@@ -67,6 +67,7 @@ pub mod node;
 pub mod registry;
 pub mod table;
 
+pub use gossip::security::{ClusterKey, Rollout};
 #[cfg(feature = "node")]
 pub use node::Node;
 #[cfg(feature = "testing")]

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use super::Detection;
+use super::{Detection, Security};
 use crate::table::Limits;
 
 /// The least value of [`Config::max_datagram`], and its default: what every IPv6 path carries
@@ -8,6 +8,10 @@ use crate::table::Limits;
 pub const MIN_DATAGRAM_BYTES: usize = 1_200;
 /// The most: what a UDP datagram over IPv4 can hold.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
+/// The least value of [`Security::clock_skew`]: what clocks that are set by NTP keep within easily.
+const CLOCK_SKEW_MIN: Duration = Duration::from_secs(1);
+/// The most: beyond it a capture of an hour could be said again to a node that has just started.
+const CLOCK_SKEW_MAX: Duration = Duration::from_secs(3_600);
 
 /// How an engine behaves. The fields' docs name the values of [`Config::lan`] as defaults;
 /// [`Config::local`] and [`Config::wan`] say where they differ.
@@ -91,6 +95,8 @@ pub struct Config {
     pub max_members: usize,
     /// The bounds of the table.
     pub table: Limits,
+    /// The keys, and what is heard without one. Default: no key, everything in the clear.
+    pub security: Security,
 }
 
 impl Config {
@@ -152,6 +158,10 @@ impl Config {
                 value,
                 "at least probe_timeout and at most probe_period",
             );
+        }
+        let clock_skew = self.security.clock_skew;
+        if !(CLOCK_SKEW_MIN..=CLOCK_SKEW_MAX).contains(&clock_skew) {
+            return refuse("clock_skew", format!("{clock_skew:?}"), "1 s to 1 h");
         }
         if self.seed_retry_max < self.seed_retry {
             let value = format!("{:?}", self.seed_retry_max);

@@ -28,6 +28,7 @@
 //!
 //! - Only the owner of a record writes it, and its sequence number never goes back.
 //! - A datagram that cannot be used changes nothing but a counter.
+//! - With a key, nothing is decoded that is not authentic, and nothing twice; see [`security`].
 //! - Nobody gets an answer larger than the datagram that asked for it before the sender has shown
 //!   that it hears what is sent to its address.
 //! - A peer's word that somebody is dead makes a suspicion, never a death; foca's own updates excepted,
@@ -47,6 +48,7 @@ mod members;
 mod news;
 mod profile;
 mod proofs;
+pub mod security;
 mod stats;
 mod suspicion;
 mod timers;
@@ -57,6 +59,7 @@ pub use detection::Detection;
 pub use engine::{Engine, Entropy, Member, MemberState, Transmit};
 pub use identity::{PeerId, canonical};
 pub use profile::Profile;
+pub use security::Security;
 pub use stats::{Dropped, Stats};
 
 pub use crate::table::Instant;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{Config, Detection, MIN_DATAGRAM_BYTES};
+use super::{Config, Detection, MIN_DATAGRAM_BYTES, Security};
 use crate::table::Limits;
 
 /// The kind of network between the nodes: a set of values for [`Config`]. All nodes of a cluster should have the
@@ -66,6 +66,7 @@ impl Config {
             contact_eagerly_for: ms(600_000),
             max_members: 10_000,
             table: Limits::default(),
+            security: Security::default(),
         }
     }
 

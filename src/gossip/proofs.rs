@@ -7,13 +7,14 @@
 //! those who ask.
 //!
 //! The first datagram of an unproven address is parked for a second, so that a peer that this node
-//! has not heard of yet loses nothing but one round trip.
+//! has not heard of yet loses nothing but one round trip. It waits as it is when it has been opened: what was sealed is opened
+//! once.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use sha2::{Digest, Sha256};
 
-use super::Instant;
+use super::{Instant, wire::frame::Header};
 
 /// How long a proof holds without being renewed.
 const PROVEN_FOR: Duration = Duration::from_secs(120);
@@ -30,7 +31,7 @@ const EPOCH_SECS: u64 = 60;
 pub(super) struct Proofs {
     secret: [u8; 32],
     proven: BTreeMap<SocketAddr, Instant>,
-    parked: BTreeMap<SocketAddr, (Instant, Vec<u8>)>,
+    parked: BTreeMap<SocketAddr, (Instant, Header, Vec<u8>)>,
 }
 
 impl Proofs {
@@ -68,7 +69,7 @@ impl Proofs {
     }
 
     /// The address has shown that it hears us. Gives back the datagram that waited for it.
-    pub(super) fn prove(&mut self, now: Instant, addr: SocketAddr) -> Option<Vec<u8>> {
+    pub(super) fn prove(&mut self, now: Instant, addr: SocketAddr) -> Option<(Header, Vec<u8>)> {
         if self.proven.len() >= MOST_PROVEN && !self.proven.contains_key(&addr) {
             let soonest = self
                 .proven
@@ -80,8 +81,8 @@ impl Proofs {
             }
         }
         self.proven.insert(addr, now + PROVEN_FOR);
-        let (until, datagram) = self.parked.remove(&addr)?;
-        (until >= now).then_some(datagram)
+        let (until, header, body) = self.parked.remove(&addr)?;
+        (until >= now).then_some((header, body))
     }
 
     pub(super) fn is_proven(&self, now: Instant, addr: SocketAddr) -> bool {
@@ -89,13 +90,13 @@ impl Proofs {
     }
 
     /// Keeps the first datagram of an unproven address for a moment.
-    pub(super) fn park(&mut self, now: Instant, addr: SocketAddr, datagram: &[u8]) {
+    pub(super) fn park(&mut self, now: Instant, addr: SocketAddr, header: &Header, body: &[u8]) {
         if self.parked.len() >= MOST_PARKED {
-            self.parked.retain(|_, (until, _)| *until >= now);
+            self.parked.retain(|_, (until, ..)| *until >= now);
         }
         if self.parked.len() < MOST_PARKED && !self.parked.contains_key(&addr) {
             self.parked
-                .insert(addr, (now + PARKED_FOR, datagram.to_vec()));
+                .insert(addr, (now + PARKED_FOR, *header, body.to_vec()));
         }
     }
 }
@@ -112,6 +113,12 @@ mod tests {
         Instant::from_origin(Duration::from_secs(s))
     }
 
+    const HEADER: Header = Header {
+        key_id: 0,
+        session: [0; 16],
+        nonce: 0,
+    };
+
     #[test]
     fn a_cookie_is_good_for_its_address_and_for_a_minute_or_two() {
         let proofs = Proofs::new([7; 32]);
@@ -127,13 +134,16 @@ mod tests {
     #[test]
     fn a_proof_ends_and_gives_back_what_was_parked() {
         let mut proofs = Proofs::new([7; 32]);
-        proofs.park(at(0), addr(1), b"first");
-        proofs.park(at(0), addr(1), b"second");
-        assert_eq!(proofs.prove(at(1), addr(1)), Some(b"first".to_vec()));
+        proofs.park(at(0), addr(1), &HEADER, b"first");
+        proofs.park(at(0), addr(1), &HEADER, b"second");
+        assert_eq!(
+            proofs.prove(at(1), addr(1)),
+            Some((HEADER, b"first".to_vec()))
+        );
         assert_eq!(proofs.prove(at(1), addr(1)), None);
         assert!(proofs.is_proven(at(121), addr(1)));
         assert!(!proofs.is_proven(at(122), addr(1)));
-        proofs.park(at(200), addr(2), b"late");
+        proofs.park(at(200), addr(2), &HEADER, b"late");
         assert_eq!(proofs.prove(at(202), addr(2)), None);
     }
 
@@ -141,9 +151,9 @@ mod tests {
     fn both_lists_are_bounded() {
         let mut proofs = Proofs::new([7; 32]);
         for port in 0..10_000 {
-            proofs.park(at(0), addr(port), b"x");
+            proofs.park(at(0), addr(port), &HEADER, b"x");
             proofs.prove(at(u64::from(port)), addr(port));
-            proofs.park(at(0), addr(port), b"x");
+            proofs.park(at(0), addr(port), &HEADER, b"x");
         }
         assert!(proofs.parked.len() <= MOST_PARKED);
         assert!(proofs.proven.len() <= MOST_PROVEN);

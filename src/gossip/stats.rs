@@ -1,4 +1,4 @@
-use super::wire::frame::Refusal;
+use super::{security::Refused, wire::frame::Refusal};
 
 /// What a node has counted since it started, and how much it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +60,11 @@ pub struct Stats {
     pub timers: usize,
     /// Records that are still being pushed to others.
     pub news_pending: usize,
+    /// Sessions of senders of which sealed datagrams were opened, and that are remembered.
+    pub sessions: usize,
+    /// Addresses of authentic senders whose clock was beyond `clock_skew` from this node's when they were seen last;
+    /// at most 16.
+    pub clocks_off: usize,
 }
 
 /// Dropped datagrams by cause. The node's state is unchanged by any of them.
@@ -88,6 +93,18 @@ pub struct Dropped {
     pub misaddressed: u64,
     /// An answer that nobody waits for.
     pub unexpected: u64,
+    /// In the clear, while this node hears nothing that is ([`Rollout::Require`](super::security::Rollout)).
+    pub plaintext: u64,
+    /// Sealed under a key that this node does not have.
+    pub unknown_key: u64,
+    /// Sealed, and the tag is wrong: forged, or changed on the way.
+    pub forged: u64,
+    /// Sealed, and received already, or too old to tell. Networks do that too, now and then.
+    pub replayed: u64,
+    /// Sealed, by a sender not heard before whose clock is beyond `clock_skew` from this node's; or said again.
+    pub clock_skew: u64,
+    /// Authentic, by a sender not heard before, with no room for another one.
+    pub sessions_full: u64,
 }
 
 impl Dropped {
@@ -104,6 +121,12 @@ impl Dropped {
             + self.unproven
             + self.misaddressed
             + self.unexpected
+            + self.plaintext
+            + self.unknown_key
+            + self.forged
+            + self.replayed
+            + self.clock_skew
+            + self.sessions_full
     }
 }
 
@@ -121,6 +144,12 @@ pub(super) enum Cause {
     Unproven,
     Misaddressed,
     Unexpected,
+    Plaintext,
+    UnknownKey,
+    Forged,
+    Replayed,
+    ClockSkew,
+    SessionsFull,
 }
 
 impl Cause {
@@ -137,6 +166,12 @@ impl Cause {
             Self::Unproven => "from an address that is not proven",
             Self::Misaddressed => "for another identity",
             Self::Unexpected => "an answer that nobody waits for",
+            Self::Plaintext => "in the clear, and only what is sealed is heard",
+            Self::UnknownKey => "sealed under a key that this node does not have",
+            Self::Forged => "forged, or changed on the way",
+            Self::Replayed => "received already, or too old to tell",
+            Self::ClockSkew => "by a clock that is too far from this host's",
+            Self::SessionsFull => "of one session more than are remembered",
         }
     }
 
@@ -144,7 +179,7 @@ impl Cause {
     pub(super) const fn is_usual(self) -> bool {
         matches!(
             self,
-            Self::Own | Self::Unproven | Self::Misaddressed | Self::Unexpected
+            Self::Own | Self::Unproven | Self::Misaddressed | Self::Unexpected | Self::Replayed
         )
     }
 }
@@ -155,8 +190,22 @@ impl From<Refusal> for Cause {
             Refusal::Empty => Self::Empty,
             Refusal::Truncated => Self::Truncated,
             Refusal::Version => Self::Version,
-            Refusal::Sealed => Self::Sealed,
             Refusal::OtherCluster => Self::OtherCluster,
+        }
+    }
+}
+
+impl From<Refused> for Cause {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoKey => Self::Sealed,
+            Refused::Plaintext => Self::Plaintext,
+            Refused::UnknownKey => Self::UnknownKey,
+            Refused::Truncated => Self::Truncated,
+            Refused::Forged => Self::Forged,
+            Refused::Replayed => Self::Replayed,
+            Refused::Skewed(_) => Self::ClockSkew,
+            Refused::SessionsFull => Self::SessionsFull,
         }
     }
 }
@@ -176,6 +225,12 @@ impl Stats {
             Cause::Unproven => &mut dropped.unproven,
             Cause::Misaddressed => &mut dropped.misaddressed,
             Cause::Unexpected => &mut dropped.unexpected,
+            Cause::Plaintext => &mut dropped.plaintext,
+            Cause::UnknownKey => &mut dropped.unknown_key,
+            Cause::Forged => &mut dropped.forged,
+            Cause::Replayed => &mut dropped.replayed,
+            Cause::ClockSkew => &mut dropped.clock_skew,
+            Cause::SessionsFull => &mut dropped.sessions_full,
         } += 1;
     }
 }

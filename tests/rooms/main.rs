@@ -136,6 +136,12 @@ const BREAKING: &[(&str, &str, usize, &str)] = &[
         1,
         "the types of `foca` never leave",
     ),
+    (
+        "src/gossip/engine/a.rs",
+        "use aes_gcm::AesGcm;",
+        1,
+        "`aes_gcm` is named only in src/gossip/security/cipher.rs",
+    ),
     // Time.
     (
         "src/gossip/a.rs",

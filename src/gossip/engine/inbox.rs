@@ -12,9 +12,10 @@ use super::{Engine, membership::sender};
 use crate::gossip::{
     Now,
     identity::canonical,
+    security::Body,
     stats::Cause,
     wire::{
-        frame::Preamble,
+        frame::{Header, Preamble},
         message::{Cookie, Message, Unusable},
     },
 };
@@ -49,7 +50,27 @@ impl Engine {
         if datagram.len() > self.config.max_datagram {
             return Err(Cause::Oversized);
         }
-        let (preamble, payload) = Preamble::read(datagram, self.cluster)?;
+        let (header, body) = Header::read(datagram, self.cluster)?;
+        let mut opened = std::mem::take(&mut self.opened);
+        let result = match self.open(now, from, &header, datagram, &mut opened) {
+            Ok(Body::AsItWas) => self.take_in(now, from, &header, body, datagram.len()),
+            Ok(Body::Opened) => self.take_in(now, from, &header, &opened, datagram.len()),
+            Err(cause) => Err(cause),
+        };
+        self.opened = opened;
+        result
+    }
+
+    /// Takes in a datagram that may be used, of `size` bytes as it came.
+    fn take_in(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        header: &Header,
+        body: &[u8],
+        size: usize,
+    ) -> Result<(), Cause> {
+        let (preamble, payload) = Preamble::of(header, body)?;
         let (message, unknown_extensions) = match Message::read(preamble.kind, payload) {
             Ok(read) => read,
             Err(Unusable::UnknownKind) => {
@@ -58,7 +79,7 @@ impl Engine {
             }
             Err(Unusable::Malformed) => return Err(Cause::Malformed),
         };
-        if preamble.session == self.session {
+        if self.is_own_session(preamble.session) {
             // The session id is no secret: only a call of our own that comes back counts.
             if let Message::Hello(hello) = message
                 && let Some(called) = self.contacts.answered(now.instant, hello.token)
@@ -71,14 +92,14 @@ impl Engine {
         let trust = self.trust(now, from);
         match message {
             Message::Hello(hello) => {
-                return self.hello_received(now, from, &preamble, hello, datagram.len());
+                return self.hello_received(now, from, &preamble, hello, size);
             }
             Message::Welcome(welcome) => {
                 return self.welcome_received(now, from, &preamble, welcome);
             }
             Message::Cookie(cookie) => return self.cookie_received(now, from, cookie),
             _ if !self.may_send(trust, from, &preamble, &message) => {
-                self.challenge(now, from, datagram);
+                self.challenge(now, from, header, body, size);
                 return Err(Cause::Unproven);
             }
             Message::Swim(head, packet) => {
@@ -137,17 +158,22 @@ impl Engine {
     }
 
     /// Keeps the datagram for a moment, and asks its sender to prove its address.
-    fn challenge(&mut self, now: Now, from: SocketAddr, datagram: &[u8]) {
-        self.proofs.park(now.instant, from, datagram);
-        let cookie = self.proofs.cookie(now.instant, from);
+    fn challenge(&mut self, now: Now, from: SocketAddr, header: &Header, body: &[u8], size: usize) {
+        self.proofs.park(now.instant, from, header, body);
+        self.send_cookie(now, from, size);
+    }
+
+    /// Asks a sender to prove its address, unless that takes more than the `size` bytes that it sent.
+    pub(super) fn send_cookie(&mut self, now: Now, to: SocketAddr, size: usize) {
+        let cookie = self.proofs.cookie(now.instant, to);
         let message = Message::Cookie(Cookie::new(cookie));
-        self.send_if_no_larger(now, from, &message, datagram.len());
+        self.send_if_no_larger(now, to, &message, size);
     }
 
     /// The sender has proven its address: what it sent before counts, and so does what it sends.
     pub(super) fn prove(&mut self, now: Now, from: SocketAddr) {
-        if let Some(parked) = self.proofs.prove(now.instant, from)
-            && let Err(cause) = self.receive(now, from, &parked)
+        if let Some((header, body)) = self.proofs.prove(now.instant, from)
+            && let Err(cause) = self.take_in(now, from, &header, &body, body.len())
         {
             self.drop_datagram(now, from, cause);
         }

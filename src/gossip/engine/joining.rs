@@ -24,13 +24,14 @@ use crate::gossip::{
     identity::{PeerId, canonical},
     stats::Cause,
     wire::{
-        frame::Preamble,
+        frame::{Preamble, SEAL_BYTES},
         message::{Cookie, Health, Hello, Message, Standing, Welcome},
     },
 };
 
 /// A hello is padded to this many bytes of payload, so that no welcome is larger than it. The
-/// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes.
+/// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes. Where the welcome may be sealed and the
+/// hello is not, the seal's bytes come on top.
 const HELLO_PAYLOAD_BYTES: usize = 96;
 /// How long after one call to the lost the next may go out while many are to be called at once.
 const SWEEP_GAP: std::time::Duration = std::time::Duration::from_millis(10);
@@ -133,7 +134,12 @@ impl Engine {
         };
         let mut bare = Vec::new();
         Message::Hello(hello.clone()).write(&mut bare);
-        hello.padding = vec![0; HELLO_PAYLOAD_BYTES.saturating_sub(bare.len())];
+        let seal = if self.guard.hears_more_than_it_seals() {
+            SEAL_BYTES
+        } else {
+            0
+        };
+        hello.padding = vec![0; (HELLO_PAYLOAD_BYTES + seal).saturating_sub(bare.len())];
         self.send(now, to, &Message::Hello(hello));
     }
 

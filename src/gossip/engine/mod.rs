@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `outbox` | framing what goes out, counting, rate-limited logging |
 //! | `inbox` | unframing what comes in, who is trusted with what |
+//! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
 //! | `membership` | foca's packets, timers and effects |
 //! | `probing` | the probe that foca has under way: pings sent again, blame, haste |
 //! | `suspecting` | suspicions: their timers, and what ends them |
@@ -55,6 +56,7 @@ use super::{
     members::{Members, Peer, member_hash},
     news::News,
     proofs::Proofs,
+    security::Guard,
     suspicion::Suspicion,
     timers::Timers,
     wire::{
@@ -79,6 +81,7 @@ mod outbox;
 mod pauses;
 mod probing;
 mod records;
+mod sealing;
 mod serve;
 mod standing;
 mod suspecting;
@@ -181,8 +184,13 @@ pub struct Engine {
     config: Config,
     cluster: ClusterTag,
     session: [u8; 16],
+    /// The one before it, if there was one.
+    former_session: Option<[u8; 16]>,
     rng: StdRng,
     nonces: Nonces,
+    guard: Guard,
+    /// Where a sealed datagram is opened.
+    opened: Vec<u8>,
 
     me: PeerId,
     me_hash: ItemHash,
@@ -271,7 +279,15 @@ impl Engine {
         let mut engine = Self {
             cluster: ClusterTag::of(&config.cluster),
             session: entropy.session,
+            former_session: None,
             nonces: Nonces::default(),
+            guard: Guard::new(
+                &config.security,
+                &config.cluster,
+                config.max_members,
+                now.instant,
+            ),
+            opened: Vec::new(),
             me,
             me_hash: member_hash(&me),
             incarnation: 0,
@@ -433,6 +449,8 @@ impl Engine {
             timers: self.timers.len(),
             news_pending: self.news.len(),
             local_health: self.local_health.score(),
+            sessions: self.guard.sessions(),
+            clocks_off: self.guard.clocks_off(),
             ..self.stats
         }
     }

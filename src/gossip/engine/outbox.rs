@@ -10,7 +10,7 @@ use crate::gossip::{
     identity::PeerId,
     stats::Cause,
     wire::{
-        frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, payload_budget},
+        frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, SEAL_BYTES, payload_budget},
         message::{Message, SwimHead, addressee},
         swim::{HEAD_BYTES, SwimPacket},
     },
@@ -24,6 +24,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 pub(super) enum Topic {
     Dropped(Cause),
     Refused,
+    Clock,
 }
 
 /// Lets one line on each topic through in [`LOG_EVERY`], with the number of those it held back.
@@ -62,7 +63,7 @@ impl Engine {
         self.transmit(to, datagram);
     }
 
-    /// Sends `message` unless it is larger than `limit` bytes, headers included.
+    /// Sends `message` unless it is larger than `limit` bytes, headers and seal included.
     pub(super) fn send_if_no_larger(
         &mut self,
         now: Now,
@@ -84,6 +85,7 @@ impl Engine {
 
     /// A datagram around a payload that was encoded already.
     pub(super) fn frame_payload(&mut self, now: Now, kind: u8, payload: &[u8]) -> Vec<u8> {
+        self.renew_session(now);
         let fingerprint = self.fingerprint();
         self.history.note(now.instant, fingerprint);
         let nonce = self.nonces.next(now.unix_ms);
@@ -94,7 +96,8 @@ impl Engine {
             fingerprint,
             kind,
         };
-        let mut out = Vec::with_capacity(HEADER_BYTES + PREAMBLE_BYTES + payload.len());
+        let size = HEADER_BYTES + PREAMBLE_BYTES + payload.len() + SEAL_BYTES;
+        let mut out = Vec::with_capacity(size);
         preamble.write(self.cluster, &mut out);
         out.extend_from_slice(payload);
         debug_assert!(
@@ -102,6 +105,7 @@ impl Engine {
             "a payload of {}",
             payload.len()
         );
+        self.guard.seal(self.session, nonce, &mut out);
         out
     }
 

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 pub(in crate::gossip) const FORMAT_VERSION: u8 = 1;
 /// The key id of a body that is not sealed.
 const PLAINTEXT: u8 = 0;
+/// Where it stands.
+pub(in crate::gossip) const KEY_ID_AT: usize = 1;
 /// Format version, key id, session id, nonce, cluster tag.
 pub(in crate::gossip) const HEADER_BYTES: usize = 1 + 1 + 16 + 8 + 4;
 /// What every body begins with: boot, fingerprint, kind.
@@ -24,8 +26,6 @@ pub(in crate::gossip) enum Refusal {
     Empty,
     Truncated,
     Version,
-    /// It is sealed, and this node has no key.
-    Sealed,
     OtherCluster,
 }
 
@@ -38,6 +38,43 @@ impl ClusterTag {
     pub(in crate::gossip) fn of(name: &str) -> Self {
         let digest = Sha256::digest(name.as_bytes());
         Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+}
+
+/// What stands in the clear before every body, sealed or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gossip) struct Header {
+    /// Which key sealed the body; [`PLAINTEXT`] where none did.
+    pub(in crate::gossip) key_id: u8,
+    /// The sender's random id of this run.
+    pub(in crate::gossip) session: [u8; 16],
+    /// `max(last + 1, unix_ms << 20)`: never repeats within a session, and shows its age.
+    pub(in crate::gossip) nonce: u64,
+}
+
+impl Header {
+    /// Reads it, and gives the body.
+    pub(in crate::gossip) fn read(
+        datagram: &[u8],
+        cluster: ClusterTag,
+    ) -> Result<(Self, &[u8]), Refusal> {
+        let (&version, rest) = datagram.split_first().ok_or(Refusal::Empty)?;
+        if version != FORMAT_VERSION {
+            return Err(Refusal::Version);
+        }
+        let mut rest = Fields(rest);
+        let [key_id] = rest.take()?;
+        let session = rest.take()?;
+        let nonce = u64::from_be_bytes(rest.take()?);
+        if ClusterTag(rest.take()?) != cluster {
+            return Err(Refusal::OtherCluster);
+        }
+        let header = Self {
+            key_id,
+            session,
+            nonce,
+        };
+        Ok((header, rest.0))
     }
 }
 
@@ -69,38 +106,34 @@ impl Preamble {
         out.push(self.kind);
     }
 
-    /// Reads header and body start, and gives the payload.
+    /// Reads the start of a body that is not sealed, or no longer, and gives the payload.
+    pub(in crate::gossip) fn of<'a>(
+        header: &Header,
+        body: &'a [u8],
+    ) -> Result<(Self, &'a [u8]), Refusal> {
+        let mut rest = Fields(body);
+        let boot = u64::from_be_bytes(rest.take()?);
+        let fingerprint = u64::from_be_bytes(rest.take()?);
+        let [kind] = rest.take()?;
+        let preamble = Self {
+            session: header.session,
+            nonce: header.nonce,
+            boot,
+            fingerprint,
+            kind,
+        };
+        Ok((preamble, rest.0))
+    }
+
+    /// Reads header and body start of a datagram that is not sealed, and gives the payload.
+    #[cfg(test)]
     pub(in crate::gossip) fn read(
         datagram: &[u8],
         cluster: ClusterTag,
     ) -> Result<(Self, &[u8]), Refusal> {
-        let (&version, rest) = datagram.split_first().ok_or(Refusal::Empty)?;
-        if version != FORMAT_VERSION {
-            return Err(Refusal::Version);
-        }
-        let mut rest = Fields(rest);
-        let [key_id] = rest.take()?;
-        let session = rest.take()?;
-        let nonce = u64::from_be_bytes(rest.take()?);
-        if ClusterTag(rest.take()?) != cluster {
-            return Err(Refusal::OtherCluster);
-        }
-        if key_id != PLAINTEXT {
-            return Err(Refusal::Sealed);
-        }
-        let boot = u64::from_be_bytes(rest.take()?);
-        let fingerprint = u64::from_be_bytes(rest.take()?);
-        let [kind] = rest.take()?;
-        Ok((
-            Self {
-                session,
-                nonce,
-                boot,
-                fingerprint,
-                kind,
-            },
-            rest.0,
-        ))
+        let (header, body) = Header::read(datagram, cluster)?;
+        assert_eq!(header.key_id, PLAINTEXT, "sealed");
+        Self::of(&header, body)
     }
 }
 
@@ -124,6 +157,11 @@ impl Nonces {
     pub(in crate::gossip) fn next(&mut self, unix_ms: u64) -> u64 {
         self.last = (self.last + 1).max(unix_ms << 20);
         self.last
+    }
+
+    /// How many milliseconds they are ahead of the clock, which must have been set back then.
+    pub(in crate::gossip) const fn ahead_ms(&self, unix_ms: u64) -> u64 {
+        (self.last >> 20).saturating_sub(unix_ms)
     }
 }
 
@@ -165,8 +203,6 @@ mod tests {
         assert_eq!(read(&[9]), Refusal::Version);
         let other = Preamble::read(&datagram, ClusterTag::of("bank"));
         assert_eq!(other.unwrap_err(), Refusal::OtherCluster);
-        datagram[1] = 1;
-        assert_eq!(read(&datagram), Refusal::Sealed);
     }
 
     #[test]
@@ -176,6 +212,7 @@ mod tests {
         assert_eq!(first, 1_000 << 20);
         assert_eq!(nonces.next(1_000), first + 1);
         assert_eq!(nonces.next(5), first + 2, "a clock set back");
+        assert_eq!([5, 1_000, 2_000].map(|ms| nonces.ahead_ms(ms)), [995, 0, 0]);
         assert_eq!(nonces.next(2_000), 2_000 << 20);
     }
 }

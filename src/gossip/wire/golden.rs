@@ -15,6 +15,7 @@
 
 mod asking;
 mod mirror;
+mod sealed;
 
 use std::{fmt::Debug, net::SocketAddr};
 

@@ -5,7 +5,7 @@
 //! | bytes | field | |
 //! |---|---|---|
 //! | 1 | format version | 1 |
-//! | 1 | key id | 0: the body is not sealed |
+//! | 1 | key id | 0: the body is not sealed; else see [`security`](super::security) |
 //! | 16 | session id | random, drawn when the sender started |
 //! | 8 | nonce | `max(last + 1, unix_ms << 20)`, big-endian |
 //! | 4 | cluster tag | the start of the SHA-256 of the cluster's name |
@@ -15,7 +15,8 @@
 //! | .. | payload | bincode 2, standard configuration, see [`codec`] |
 //! | .. | extensions | tag, length, value; to the end |
 //!
-//! Everything from the boot on is what a cipher will seal; 16 bytes are kept free for its tag.
+//! Everything from the boot on is the body. Sealed, it is followed by a tag of 16 bytes over it and all that stands before
+//! it; they are kept free where it is not.
 //!
 //! # Promises
 //!

@@ -31,6 +31,7 @@ mod leaving_cluster;
 mod pausing;
 mod reconciliation;
 mod registering;
+mod sealing;
 mod swarm;
 
 /// The wall clock at the world's origin.

@@ -1,0 +1,85 @@
+//! Sealing: authenticated encryption of every datagram, when the cluster has a key. Bytes in, bytes out.
+//!
+//! # How a datagram is sealed
+//!
+//! ```text
+//! clear header, 30 bytes                          body                      tag
+//! version | key id | session | nonce | cluster    boot, fingerprint, kind,  16 bytes
+//!    1        1        16       8        4        payload
+//! '------------ authenticated ------------'      '------ encrypted ------'
+//! ```
+//!
+//! - **Cipher**: AES-256-GCM (NIST SP 800-38D), by the crate `aes-gcm`, or by AWS-LC with the feature
+//!   `aws-lc-rs`.
+//! - **Key**: HKDF-SHA256 (RFC 5869) of the [cluster's key](ClusterKey), with the sender's random 128-bit session id as
+//!   the salt, and the cluster's name in the info. So every process has a key of its own for what it sends, and whoever
+//!   has the cluster's key knows it from the header.
+//! - **Nonce**: four zero bytes and the header's 64 bits, `max(last + 1, unix_ms << 20)`. It is counted and never
+//!   random: under one key 2^32 random nonces would be too many (SP 800-38D, section 8.3), and one that repeats gives the
+//!   key of the authentication away. It shows its age besides.
+//!
+//! # What it promises
+//!
+//! With [`Rollout::Require`], the default for a node that has a key:
+//!
+//! - Who does not have the key reads nothing of what nodes say but the header and the length, and cannot make up or
+//!   change a bit of it: it is dropped before anything is decoded.
+//! - **Each datagram counts once.** For each session the newest 64 nonces are kept. One that was received, and one that
+//!   is too old to tell, is refused.
+//! - **A session that is not known** is heard only if the nonce's time is within [`Security::clock_skew`] of this host's
+//!   clock. So its window may be forgotten after that time, and what was captured is useless after it.
+//! - **A window is made only after the first tag was right.** Nobody without the key makes this node remember anything.
+//! - Keys are never shown and are wiped when they are dropped.
+//!
+//! # What it does not
+//!
+//! - **One key is one circle of trust.** Whoever has it can speak as anybody, and can open what was captured
+//!   earlier: there is no forward secrecy, and there are no rights. A key that leaked has to be [changed](Keyring).
+//! - **Names of clusters are not secrets.** The header has four bytes of a hash of the name, for clusters that share a
+//!   network. A node without a key hears only its own cluster's name, and everybody can say it.
+//! - Addresses, sizes, times and the number of datagrams are seen by who sees the network. So is which
+//!   of them come from one process: the session id is in the header.
+//! - A datagram is not bound to its receiver. What is captured on its way to one node can be said to another one,
+//!   once, within the skew where that does not know the session. It is what a member says to members, and where it
+//!   matters whom it is said to, that is in the body. An address is proven by cookies, with a key or without.
+//! - A node that has just started knows no session: for so long as the skew is, it can be told once more what was said to the process
+//!   before it.
+//!
+//! # Clocks
+//!
+//! Only the first datagram of a session needs clocks that agree, to 30 seconds by default. Members that know each
+//! other go on whatever their clocks do. A host whose clock is wrong from the start is heard by nobody: it stays alone,
+//! `clock_skew` in [`Dropped`](crate::gossip::Dropped) counts at those whom it calls, and both sides
+//! say so in the log (at `warn`, target `tidings::gossip`): its peers name it, and it learns from their answers that it is
+//! the odd one. These are authentic, small and rare (four a second at most), and nothing else is done with
+//! what comes from out of the skew. A clock that was set back leaves nonces of the future behind, which newcomers would not hear: as
+//! soon as a peer agrees with the clock, the node goes on under another session id.
+//!
+//! # Bounds
+//!
+//! [`KEYS_MAX`] keys, twice [`max_members`](crate::gossip::Config::max_members) sessions of about 1,800 bytes, 16
+//! addresses of clocks that are wrong. What a forged datagram costs is one derived key and one tag; with the session of
+//! somebody who is known, one tag (measured by `cargo bench --bench sealing --features testing`).
+//!
+//! # Turning it on, and changing the key
+//!
+//! [`Rollout`] says how a cluster comes from plaintext to sealing, [`Keyring`] how it changes its key, both without a
+//! gap.
+
+mod cipher;
+mod clocks;
+mod guard;
+mod key;
+mod keyring;
+mod policy;
+mod replay;
+mod sessions;
+mod settings;
+mod time;
+
+pub(in crate::gossip) use clocks::Odd;
+pub(in crate::gossip) use guard::{Body, Guard, Refused};
+pub use key::{ClusterKey, KEY_BYTES, KeyError, KeyId};
+pub use keyring::{KEYS_MAX, Keyring, KeyringError};
+pub use policy::Rollout;
+pub use settings::Security;
