@@ -2,13 +2,16 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::StartError;
 use super::events::EVENT_CAPACITY;
 use super::handle::Node;
-use super::launch;
 use super::seeds::Seed;
-use crate::gossip::{Detection, Profile, canonical};
+use super::{key_file, launch};
+use crate::gossip::security::{ClusterKey, Keyring, Rollout};
+use crate::gossip::{Detection, Profile, Security, canonical};
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
 pub const DEFAULT_BIND: &str = "127.0.0.1:7946";
@@ -28,6 +31,9 @@ pub struct NodeBuilder {
     event_capacity: usize,
     profile: Profile,
     detection: Detection,
+    keys: Vec<KeySource>,
+    rollout: Option<Rollout>,
+    clock_skew: Option<Duration>,
     /// Nothing leaves the process: a test's network is set.
     is_in_memory: bool,
     #[cfg(feature = "testing")]
@@ -46,11 +52,21 @@ impl Default for NodeBuilder {
             event_capacity: EVENT_CAPACITY,
             profile: Profile::default(),
             detection: Detection::default(),
+            keys: Vec::new(),
+            rollout: None,
+            clock_skew: None,
             is_in_memory: false,
             #[cfg(feature = "testing")]
             network: None,
         }
     }
+}
+
+/// Where a key comes from.
+#[derive(Clone, Debug)]
+enum KeySource {
+    Given(ClusterKey),
+    File(PathBuf),
 }
 
 /// The settings, parsed.
@@ -63,6 +79,7 @@ pub(super) struct Settings {
     pub(super) event_capacity: usize,
     pub(super) profile: Profile,
     pub(super) detection: Detection,
+    pub(super) security: Security,
     #[cfg(feature = "testing")]
     pub(super) network: Option<super::testing::Network>,
 }
@@ -80,7 +97,7 @@ impl NodeBuilder {
     ///
     /// Port 0 takes any free one ([`Node::local_addr`] tells which). `0.0.0.0` and `[::]` mean every
     /// address of this host, the latter for IPv4 too; see [`advertise`](Self::advertise). Any address
-    /// but a loopback one wants [`plaintext`](Self::plaintext).
+    /// but a loopback one wants a [`key`](Self::key), or [`plaintext`](Self::plaintext).
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = address.to_string();
         self
@@ -107,10 +124,50 @@ impl NodeBuilder {
         self
     }
 
-    /// Accepts to speak in the clear on an address that is not a loopback one.
+    /// The cluster's key: everything is sealed, and nothing is heard that is not. See
+    /// [`security`](crate::gossip::security) for what that promises.
     ///
-    /// A node without a key can be read, and written to, by everybody who reaches its port. So this is
-    /// for networks in which everybody is trusted.
+    /// This, [`keys`](Self::keys) and [`key_file`](Self::key_file) add to what was given before; the first of all seals,
+    /// the others open too, for a change of the key. At most 8. While the node runs, [`Node::keyring`] changes
+    /// them.
+    pub fn key(mut self, key: ClusterKey) -> Self {
+        self.keys.push(KeySource::Given(key));
+        self
+    }
+
+    /// Several keys, see [`key`](Self::key).
+    pub fn keys(mut self, keys: impl IntoIterator<Item = ClusterKey>) -> Self {
+        self.keys.extend(keys.into_iter().map(KeySource::Given));
+        self
+    }
+
+    /// A key from a file, see [`key`](Self::key): 32 bytes in base64, as `openssl rand -base64 32` writes them. It is read
+    /// when the node starts. On Unix one that others may read, or write, is refused.
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keys.push(KeySource::File(path.into()));
+        self
+    }
+
+    /// How a cluster that has no key yet gets one without a gap: see [`Rollout`] for the steps. Default:
+    /// [`Rollout::Require`]. It wants a key. The other two hear what is not sealed, so that on an address that is not a loopback
+    /// one they want [`plaintext`](Self::plaintext) as well.
+    pub fn rollout(mut self, rollout: Rollout) -> Self {
+        self.rollout = Some(rollout);
+        self
+    }
+
+    /// How far the clock of a host that is heard for the first time may be from this host's: 1 s to 1 h. Default: 30 s.
+    /// Means nothing without a key.
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = Some(skew);
+        self
+    }
+
+    /// Accepts to hear what is not sealed on an address that is not a loopback one.
+    ///
+    /// A node without a key can be read, and written to, by everybody who reaches its port; one with a key that hears the clear
+    /// too, until the [`rollout`](Self::rollout) is over, can be written to. So this is for networks in which
+    /// everybody is trusted.
     pub fn plaintext(mut self) -> Self {
         self.plaintext = true;
         self
@@ -178,8 +235,15 @@ impl NodeBuilder {
         }
         let is_in_memory = self.is_in_memory;
         let bind = address("bind", self.bind)?;
+        let security = security(self.keys, self.rollout, self.clock_skew)?;
         if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
-            return Err(StartError::NotLoopback { bind });
+            let rollout = security.rollout;
+            if security.keyring.is_empty() {
+                return Err(StartError::NotLoopback { bind });
+            }
+            if rollout.hears_the_clear() {
+                return Err(StartError::HearsPlaintext { bind, rollout });
+            }
         }
         let advertise = self.advertise.map(advertised).transpose()?;
         let seed = |value: String| match Seed::parse(&value) {
@@ -200,10 +264,33 @@ impl NodeBuilder {
             event_capacity,
             profile: self.profile,
             detection: self.detection,
+            security,
             #[cfg(feature = "testing")]
             network: self.network,
         })
     }
+}
+
+fn security(
+    keys: Vec<KeySource>,
+    rollout: Option<Rollout>,
+    clock_skew: Option<Duration>,
+) -> Result<Security, StartError> {
+    let mut security = Security::default();
+    let read = |source| match source {
+        KeySource::Given(key) => Ok(key),
+        KeySource::File(path) => key_file::read(&path),
+    };
+    let keys: Vec<_> = keys.into_iter().map(read).collect::<Result<_, _>>()?;
+    security.keyring = Keyring::of(keys)?;
+    if let Some(rollout) = rollout {
+        if security.keyring.is_empty() {
+            return Err(StartError::KeyMissing { rollout });
+        }
+        security.rollout = rollout;
+    }
+    security.clock_skew = clock_skew.unwrap_or(security.clock_skew);
+    Ok(security)
 }
 
 fn address(field: &'static str, value: String) -> Result<SocketAddr, StartError> {

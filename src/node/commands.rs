@@ -2,6 +2,8 @@
 
 use tokio::sync::oneshot;
 
+use super::keyring::KeyCommand;
+use crate::gossip::security::{KeyId, KeyringError};
 use crate::registry::{RegistrarError, ServiceInstance};
 
 /// How many requests may wait for the driver. A caller that finds the queue full waits; it is never
@@ -19,5 +21,9 @@ pub(super) enum Command {
         id: String,
         reply: Reply,
     },
+    Keys(
+        KeyCommand,
+        oneshot::Sender<Result<Vec<KeyId>, KeyringError>>,
+    ),
     Leave,
 }

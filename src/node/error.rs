@@ -4,7 +4,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::key_file::KeyFileError;
 use crate::gossip::ConfigError;
+use crate::gossip::security::{KeyringError, Rollout};
 
 /// Why [`NodeBuilder::start`](super::NodeBuilder::start) refused.
 ///
@@ -42,12 +44,40 @@ pub enum StartError {
 
     /// The node has no key, so whoever reaches its port can read and write the table.
     #[error(
-        "`bind` is {bind}, which is not a loopback address, and the node has no key: whoever reaches this port could read and change the registry. Call `.plaintext()` to accept that, or bind to 127.0.0.1 or [::1]"
+        "`bind` is {bind}, which is not a loopback address, and the node has no key: whoever reaches this port could read and change the registry. Give it one with `.key_file(\"...\")`, call `.plaintext()` to accept that, or bind to 127.0.0.1 or [::1]"
     )]
     NotLoopback {
         /// The address that was asked for.
         bind: SocketAddr,
     },
+
+    /// The node has a key, and hears what is not sealed all the same.
+    #[error(
+        "`bind` is {bind}, which is not a loopback address, and `.rollout(Rollout::{rollout:?})` hears what is not sealed: whoever reaches this port could change the registry. Call `.plaintext()` to accept that until the rollout is over, or use `Rollout::Require`"
+    )]
+    HearsPlaintext {
+        /// The address that was asked for.
+        bind: SocketAddr,
+        /// The step of the rollout.
+        rollout: Rollout,
+    },
+
+    /// A rollout was set, and no key: the node would speak in the clear, whatever the rollout says.
+    #[error(
+        "`.rollout(Rollout::{rollout:?})` is set, and there is no key: give one with `.key(..)` or `.key_file(\"...\")`"
+    )]
+    KeyMissing {
+        /// What was set.
+        rollout: Rollout,
+    },
+
+    /// A key could not be had from its file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+
+    /// The keys do not make a ring.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
 
     /// The operating system refused the address.
     #[error(

@@ -14,6 +14,7 @@ use super::commands::Command;
 use super::driver::{LEAVE_LIMIT, Life};
 use super::error::ShutdownError;
 use super::events::Events;
+use super::keyring::NodeKeyring;
 use super::stats::{NodeStats, Published};
 use super::wait;
 use crate::gossip::Member;
@@ -155,6 +156,11 @@ impl Node {
         self.inner.published.stats()
     }
 
+    /// The keys with which this node seals and opens, to be changed while it runs.
+    pub const fn keyring(&self) -> NodeKeyring<'_> {
+        NodeKeyring(self)
+    }
+
     /// The address that the socket is bound to, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.inner.local_addr
@@ -203,13 +209,14 @@ impl Node {
         self.open_directory()
             .map_err(|DiscoveryError::Closed| RegistrarError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let closed = |_| RegistrarError::Closed;
-        self.inner
-            .commands
-            .send(command(reply))
-            .await
-            .map_err(closed)?;
+        let sent = self.send(command(reply)).await;
+        sent.ok_or(RegistrarError::Closed)?;
         answer.await.map_err(|_| RegistrarError::Closed)?
+    }
+
+    /// Hands a command to the driver; nothing if that has ended, or takes none any more.
+    pub(super) async fn send(&self, command: Command) -> Option<()> {
+        self.inner.commands.send(command).await.ok()
     }
 
     fn open_directory(&self) -> Result<&Directory, DiscoveryError> {

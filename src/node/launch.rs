@@ -103,6 +103,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         event_capacity,
         profile,
         detection,
+        security,
         ..
     } = settings;
     let World {
@@ -112,15 +113,18 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     } = world;
     let local_addr = socket.local_addr();
     let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
+    let has_key = !security.keyring.is_empty();
     tracing::info!(
         target: TARGET, event = "started", node = %advertised_addr, bound = %local_addr, cluster,
         seeds = seeds.len(), receive_buffer_asked = RECEIVE_BUFFER_BYTES,
-        receive_buffer_granted = socket.granted_bytes(), "node started"
+        receive_buffer_granted = socket.granted_bytes(), keys = ?security.keyring.ids(),
+        rollout = ?has_key.then_some(security.rollout), "node started"
     );
 
     let mut config = Config::of(profile, cluster, advertised_addr);
     config.bind = local_addr;
     config.detection = detection;
+    config.security = security;
     let engine = Engine::new(config, entropy, clock.now())?;
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new());
