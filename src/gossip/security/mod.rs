@@ -71,6 +71,8 @@ mod clocks;
 mod guard;
 mod key;
 mod keyring;
+#[cfg(feature = "testing")]
+pub mod measuring;
 mod policy;
 mod replay;
 mod sessions;
