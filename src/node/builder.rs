@@ -86,7 +86,8 @@ pub(super) struct Settings {
 
 impl NodeBuilder {
     /// The cluster's name. Required, and not empty. Nodes of different clusters do not hear each
-    /// other, so that a test never joins production by a wrong seed.
+    /// other, so that a test never joins production by a wrong seed. It is no secret and keeps nobody out: a
+    /// [`key`](Self::key) does.
     pub fn cluster(mut self, name: impl Into<String>) -> Self {
         self.cluster = name.into();
         self
