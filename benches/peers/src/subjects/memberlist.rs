@@ -24,6 +24,8 @@ use crate::sightings::{Eyes, Fact};
 
 /// A join is one call, that fails where the seed does not answer in time: how long until the next one.
 const JOIN_AGAIN: Duration = Duration::from_secs(1);
+/// How many times a node may find its port taken by another one.
+const PORT_TRIES: usize = 8;
 /// How long a node may take to tell its first peer of a change.
 const TOLD: Duration = Duration::from_secs(60);
 
@@ -40,13 +42,24 @@ pub(crate) struct Memberlist {
 impl Subject for Memberlist {
     async fn start(start: Start) -> Result<Self, Failure> {
         let revision = Arc::new(AtomicU32::new(0));
-        let delegate = CompositeDelegate::new()
-            .with_event_delegate(Observer { eyes: start.eyes })
-            .with_node_delegate(Registered(Arc::clone(&revision)));
-        let id = Id::new(format!("node-{}", start.number))?;
-        let mut transport = NetTransportOptions::<_, TokioSocketAddrResolver, TokioTcp>::new(id);
-        transport.add_bind_address(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let list = List::with_delegate(delegate, transport, Options::lan()).await?;
+        let mut tries = 0;
+        let list = loop {
+            let delegate = CompositeDelegate::new()
+                .with_event_delegate(Observer {
+                    eyes: start.eyes.clone(),
+                })
+                .with_node_delegate(Registered(Arc::clone(&revision)));
+            let id = Id::new(format!("node-{}", start.number))?;
+            let mut transport =
+                NetTransportOptions::<_, TokioSocketAddrResolver, TokioTcp>::new(id);
+            transport.add_bind_address(SocketAddr::from(([127, 0, 0, 1], 0)));
+            match List::with_delegate(delegate, transport, Options::lan()).await {
+                Ok(list) => break list,
+                // It asks the system for a free TCP port, and then wants the UDP port of the same number.
+                Err(_) if tries < PORT_TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        };
         if let Some(seed) = start.seed {
             tokio::spawn(join(list.clone(), seed));
         }
