@@ -27,6 +27,8 @@ pub struct Outcome {
     /// For each process that crashed, went silent or left, from the first word of its goodbye: until the last running
     /// node had dropped it.
     pub detection_ms: Quantiles,
+    /// The same until those have that were not impaired meanwhile, be it stopped, slow, or deaf.
+    pub sound_detection_ms: Quantiles,
     /// For each fault: from its end until all agreed again.
     pub heal_ms: Quantiles,
     /// Times that a node declared a healthy, reachable member failed.

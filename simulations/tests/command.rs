@@ -68,6 +68,7 @@ fn a_result_has_every_field_and_one_seed_gives_one_trace_in_two_processes() {
         "violations",
         "convergence_ms",
         "detection_ms",
+        "sound_detection_ms",
         "heal_ms",
         "false_positives",
         "packets_per_node_s",

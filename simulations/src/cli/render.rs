@@ -46,6 +46,14 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         "deaths",
         outcome.detection_ms,
     );
+    if outcome.sound_detection_ms != outcome.detection_ms {
+        quantiles(
+            &mut text,
+            "... by the sound",
+            "deaths",
+            outcome.sound_detection_ms,
+        );
+    }
     quantiles(&mut text, "a fault is healed", "times", outcome.heal_ms);
     line(
         &mut text,

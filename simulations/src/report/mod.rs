@@ -62,6 +62,7 @@ mod tests {
             }],
             convergence_ms: Quantiles::default(),
             detection_ms: Quantiles::default(),
+            sound_detection_ms: Quantiles::default(),
             heal_ms: Quantiles::default(),
             false_positives: 0,
             packets_per_node_s: 2.0,

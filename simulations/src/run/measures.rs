@@ -10,7 +10,7 @@ use tidings::gossip::Instant;
 use crate::{
     outcome::{Spreading, Violation},
     scenario::Span,
-    world::{FaultId, Happening, KeyId, LifeId, NameId, Told, World, bits::Bits},
+    world::{FaultId, Guest, Happening, KeyId, LifeId, NameId, Told, World, bits::Bits},
 };
 
 /// As violations of what a scenario states bear it.
@@ -54,6 +54,8 @@ struct Death {
     at: Instant,
     host: usize,
     waiting: Bits,
+    /// When the last one noticed so far of those that have not been impaired since.
+    noticed_by_sound: Option<Instant>,
 }
 
 /// What is measured in one run.
@@ -66,6 +68,7 @@ pub(super) struct Measures {
     active_faults: usize,
     convergence_ms: Vec<f64>,
     detection_ms: Vec<f64>,
+    sound_detection_ms: Vec<f64>,
     heal_ms: Vec<f64>,
     unmet: Vec<Violation>,
     spreads: Option<Vec<Spreading>>,
@@ -89,6 +92,7 @@ impl Measures {
             active_faults: 0,
             convergence_ms: Vec::new(),
             detection_ms: Vec::new(),
+            sound_detection_ms: Vec::new(),
             heal_ms: Vec::new(),
             unmet: Vec::new(),
             spreads: record.then(Vec::new),
@@ -107,6 +111,10 @@ impl Measures {
 
     pub(super) fn detection_ms(&self) -> &[f64] {
         &self.detection_ms
+    }
+
+    pub(super) fn sound_detection_ms(&self) -> &[f64] {
+        &self.sound_detection_ms
     }
 
     pub(super) fn heal_ms(&self) -> &[f64] {
@@ -272,7 +280,17 @@ impl Measures {
         let Some(death) = self.deaths.get_mut(&name) else {
             return;
         };
-        if death.waiting.remove(life) && death.waiting.is_empty() {
+        if !death.waiting.remove(life) {
+            return;
+        }
+        let impaired = world.truth().life(life).impaired;
+        let is_impaired = world.guest(life).is_none_or(Guest::is_impaired);
+        if !is_impaired && impaired.is_none_or(|at| at < death.at) {
+            death.noticed_by_sound = Some(world.now());
+        }
+        if death.waiting.is_empty() {
+            let by_sound = death.noticed_by_sound.map(|at| ms(death.at, at));
+            self.sound_detection_ms.extend(by_sound);
             let (took, dead) = (ms(death.at, world.now()), death.host);
             self.deaths.remove(&name);
             self.detection_ms.push(took);
@@ -313,7 +331,13 @@ impl Measures {
             .collect();
         if !waiting.is_empty() {
             let at = world.now();
-            self.deaths.insert(name, Death { at, host, waiting });
+            let death = Death {
+                at,
+                host,
+                waiting,
+                noticed_by_sound: None,
+            };
+            self.deaths.insert(name, death);
         }
     }
 

@@ -224,6 +224,7 @@ impl<'a> Watch<'a> {
             violations,
             convergence_ms: Quantiles::of(self.measures.convergence_ms().to_vec()),
             detection_ms: Quantiles::of(self.measures.detection_ms().to_vec()),
+            sound_detection_ms: Quantiles::of(self.measures.sound_detection_ms().to_vec()),
             heal_ms: Quantiles::of(self.measures.heal_ms().to_vec()),
             false_positives: self.findings.false_positives,
             packets_per_node_s: count(total) / all_seconds.max(f64::MIN_POSITIVE),

@@ -66,6 +66,7 @@ pub(super) fn before_the_start(
         violations: vec![violation],
         convergence_ms: Quantiles::default(),
         detection_ms: Quantiles::default(),
+        sound_detection_ms: Quantiles::default(),
         heal_ms: Quantiles::default(),
         false_positives: 0,
         packets_per_node_s: 0.0,
