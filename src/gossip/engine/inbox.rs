@@ -102,6 +102,9 @@ impl Engine {
                 self.challenge(now, from, header, body, size);
                 return Err(Cause::Unproven);
             }
+            Message::Swim(head, _) if header.is_sealed() && head.advertised.is_none() => {
+                return Err(Cause::Malformed);
+            }
             Message::Swim(head, packet) => {
                 self.swim_received(now, from, &preamble, head, packet)?;
             }

@@ -120,7 +120,9 @@ impl Engine {
 
     /// Sends what follows the full head of a packet of foca's, with the short head in its place.
     pub(super) fn send_swim(&mut self, now: Now, to: PeerId, packet: &[u8]) {
-        let advertised = (self.config.bind != self.me.addr).then_some(self.me.addr);
+        // Nothing authenticates where a datagram comes from, so what is sealed says itself who speaks.
+        let says_who = self.guard.seals() || self.config.bind != self.me.addr;
+        let advertised = says_who.then_some(self.me.addr);
         let head = SwimHead {
             renewal: self.me.renewal,
             advertised,

@@ -28,6 +28,8 @@
 //!   is too old to tell, is refused.
 //! - **A session that is not known** is heard only if the nonce's time is within [`Security::clock_skew`] of this host's
 //!   clock. So its window may be forgotten after that time, and what was captured is useless after it.
+//! - **Who speaks is said inside.** Where a datagram comes from is not authenticated, so no process can be made to take another
+//!   one's place by what it said itself, sent from elsewhere.
 //! - **A window is made only after the first tag was right.** Nobody without the key makes this node remember anything.
 //! - Keys are never shown and are wiped when they are dropped.
 //!

@@ -53,6 +53,10 @@ pub(in crate::gossip) struct Header {
 }
 
 impl Header {
+    pub(in crate::gossip) const fn is_sealed(&self) -> bool {
+        self.key_id != PLAINTEXT
+    }
+
     /// Reads it, and gives the body.
     pub(in crate::gossip) fn read(
         datagram: &[u8],

@@ -311,7 +311,7 @@ pub(in crate::gossip) struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct SwimHead {
     pub(in crate::gossip) renewal: u32,
-    /// The sender's address, where it is not the one that the datagram comes from.
+    /// The sender's address, where it is not the one that the datagram comes from, and in every packet that is sealed.
     pub(in crate::gossip) advertised: Option<SocketAddr>,
     /// Which identity of the receiver is addressed, see [`addressee`].
     pub(in crate::gossip) to: [u8; 2],

@@ -466,3 +466,37 @@ fn a_node_without_a_key_takes_none_while_it_runs() {
             .any(|(.., d)| kind_of(d) == kind::SWIM)
     );
 }
+
+/// Where no address was in the packet, the sender's was read off the datagram, which nothing authenticates: a process
+/// that started later, heard from a member's address, would have taken that member's place.
+#[test]
+fn a_packet_that_comes_from_another_members_address_speaks_for_its_sender_alone() {
+    let mut world = World::new(31);
+    for port in [3, 1, 2] {
+        world.start_with(port, &[1], 0, sealed);
+        world.register(port, "users", &format!("{port}"));
+        world.run(secs(1));
+    }
+    assert!(world.engine(2).me.boot > world.engine(3).me.boot);
+    let held_back = Captured::default();
+    let sink = held_back.clone();
+    world.link = Box::new(move |from, to, datagram| {
+        if from == addr(2) && to == addr(1) {
+            sink.borrow_mut().push((from, to, datagram.to_vec()));
+            return Fate::Lose;
+        }
+        Fate::Deliver
+    });
+    world.run(secs(2));
+    let held_back = held_back.take();
+    assert!(!held_back.is_empty());
+    let before = world.engine(1).members();
+    for (_, _, datagram) in &held_back {
+        world.with(1, |engine, now| {
+            engine.handle_datagram(now, addr(3), datagram);
+        });
+        assert_eq!(world.engine(1).members(), before);
+    }
+    assert!(world.all_see("users", &["1", "2", "3"]));
+    assert_eq!(world.failures(1), 0);
+}
