@@ -1,8 +1,10 @@
 //! What a run gives: the figures, the violations, and, if it was asked for, a recording.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
+
+use crate::world::Way;
 
 /// The result of one run, as `--json` prints it. Everything but `wall_s` and `max_rss_mib` follows from
 /// the scenario and the seed alone.
@@ -33,6 +35,8 @@ pub struct Outcome {
     pub heal_ms: Quantiles,
     /// Times that a node declared a healthy, reachable member failed.
     pub false_positives: u64,
+    /// Hostile datagrams that reached a process, by the way in which they are.
+    pub hostile: BTreeMap<Way, u64>,
     /// Datagrams sent by a node in a second, over the whole run.
     pub packets_per_node_s: f64,
     /// Their bytes, without UDP and IP headers.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::scenario::{KeyChange, key};
 use tidings::{
     ServiceInstance,
     gossip::{Engine, Instant, Now, PeerId, Transmit},
@@ -41,6 +42,9 @@ pub trait Process {
     fn register(&mut self, now: Now, instance: ServiceInstance) -> Result<(), String>;
     /// Takes back. The reason, where it is refused.
     fn deregister(&mut self, now: Now, service: &str, id: &str) -> Result<(), String>;
+    /// Changes keys while it runs. The reason, where it is refused.
+    fn change_keys(&mut self, change: &KeyChange) -> Result<(), String>;
+
     /// Begins to say goodbye.
     fn leave(&mut self, now: Now);
     /// Whether the goodbye is out.
@@ -92,6 +96,12 @@ pub struct Gauges {
     pub syncs: u64,
     /// Datagrams dropped as malformed, truncated or oversized, ever.
     pub garbage: u64,
+    /// The sum over its table and its members.
+    pub fingerprint: u64,
+    /// Members that it suspects.
+    pub suspects: usize,
+    /// Senders whose datagrams it has opened.
+    pub sessions: usize,
 }
 
 impl Process for Engine {
@@ -139,6 +149,19 @@ impl Process for Engine {
 
     fn deregister(&mut self, now: Now, service: &str, id: &str) -> Result<(), String> {
         Self::deregister(self, now, service, id).map_err(|error| error.to_string())
+    }
+
+    fn change_keys(&mut self, change: &KeyChange) -> Result<(), String> {
+        let changed = match change {
+            KeyChange::Add(label) => self.add_key(key(label)),
+            KeyChange::Promote(label) => self.promote_key(&key(label)),
+            KeyChange::Remove(label) => self.remove_key(&key(label)),
+            KeyChange::Rollout(step) => {
+                self.set_rollout((*step).into());
+                Ok(())
+            }
+        };
+        changed.map_err(|error| error.to_string())
     }
 
     fn leave(&mut self, now: Now) {
@@ -192,6 +215,9 @@ impl Process for Engine {
             known_members: stats.known_members,
             syncs: stats.syncs,
             garbage: stats.dropped.malformed + stats.dropped.truncated + stats.dropped.oversized,
+            fingerprint: self.fingerprint(),
+            suspects: stats.suspects,
+            sessions: stats.sessions,
         }
     }
 }

@@ -258,3 +258,64 @@ fn a_world_that_outgrows_its_watchers_is_judged_without_them() {
     let joins = "[[fault]]\nat = \"1s\"\nkind = \"join\"\ncount = 20\n[[work]]\nkind = \"churn\"\nrate = 20.0\n";
     ran(&scenario(50, joins), 1);
 }
+
+const LOCKED: &str =
+    "[security]\nkeys = [\"old\"]\n[[work]]\nat = \"1s\"\nkind = \"churn\"\nrate = 20.0\n";
+
+/// A step of a change of keys: at every node, one after the other.
+fn change(at: u32, change: &str) -> String {
+    format!(
+        "[[fault]]\nat = \"{at}s\"\nkind = \"keys\"\nnodes = \"all\"\neach = \"50ms\"\nchange = {{ {change} }}\n"
+    )
+}
+
+#[test]
+fn a_cluster_changes_its_key_under_load_and_loses_nothing() {
+    let steps = [
+        change(2, "add = \"new\""),
+        change(4, "promote = \"new\""),
+        change(6, "remove = \"old\""),
+    ];
+    let mut scenario = scenario(16, &format!("{LOCKED}{}", steps.concat()));
+    scenario.expect.false_positives = 0;
+    let run = ran(&scenario, 1);
+    assert!(run.outcome.converged && run.outcome.convergence_ms.max < 1_000.0);
+}
+
+#[test]
+fn a_cluster_comes_to_seal_under_load_and_loses_nothing() {
+    let steps = [
+        change(2, "rollout = \"seal\""),
+        change(5, "rollout = \"require\""),
+    ];
+    let mut scenario = scenario(16, &format!("{LOCKED}{}", steps.concat()));
+    scenario.security.as_mut().expect("locked").rollout = simulations::scenario::Step::AcceptBoth;
+    scenario.expect.false_positives = 0;
+    let run = ran(&scenario, 1);
+    assert!(run.outcome.converged && run.outcome.convergence_ms.max < 1_000.0);
+}
+
+fn attacked(old_key: &str) -> Scenario {
+    let attacker = format!("[attacker]\nrate = 2000\nold_key = \"{old_key}\"\n");
+    scenario(8, &format!("{LOCKED}{attacker}"))
+}
+
+#[test]
+fn hostile_datagrams_change_nothing() {
+    let run = ran(&attacked("former"), 1);
+    assert_eq!(
+        run.outcome.hostile.len(),
+        11,
+        "all ways: {:?}",
+        run.outcome.hostile
+    );
+    assert!(run.outcome.hostile.values().all(|count| *count > 100));
+}
+
+/// The judgement would find it: whoever holds the key that is in use changes what it likes.
+#[test]
+fn a_member_gone_bad_is_found_to_change_what_others_hold() {
+    let run = run(&attacked("old"), 1, Options::default());
+    let mut violations = run.outcome.violations.iter();
+    assert!(violations.any(|violation| violation.checker == "attacks"));
+}

@@ -24,7 +24,10 @@ use tidings::{
 };
 
 use self::records::{Records, Spread};
-use crate::process::{Gauges, PeerIdentity, Process};
+use crate::{
+    process::{Gauges, PeerIdentity, Process},
+    scenario::KeyChange,
+};
 
 /// How often seeds are called while there is no member.
 const SEEDS_AGAIN: Duration = Duration::from_secs(1);
@@ -284,6 +287,10 @@ impl Process for Baseline {
         self.records.borrow_mut().deregister(service, id);
         self.written(service);
         Ok(())
+    }
+
+    fn change_keys(&mut self, _: &KeyChange) -> Result<(), String> {
+        Err("foca has no keys".to_owned())
     }
 
     fn leave(&mut self, now: Now) {

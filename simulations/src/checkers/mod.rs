@@ -10,6 +10,7 @@
 //! | `dead` | nothing dead stays, and what was taken back does not come back |
 //! | `alive` | nothing live is lost; counts false positives |
 //! | `goodbyes` | who leaves is known to have left, where nothing gets lost |
+//! | `attacks` | no hostile datagram changes what a process holds |
 //! | `watchers` | what watchers and the event stream say is the table |
 //! | `bounds` | timers, queues, tables, datagrams and their rate stay within what is stated |
 //! | `writers` | nobody holds what its owner did not write; `seq` never goes back |
@@ -17,6 +18,7 @@
 //! | `vacuity` | every instance of the start, every fault and every piece of work happened |
 
 mod alive;
+mod attacks;
 mod bounds;
 mod convergence;
 mod dead;
@@ -79,6 +81,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Checker>> {
             Box::new(dead::NothingDeadStays::default()),
             alive,
             Box::new(goodbyes::Goodbyes::new(scenario)),
+            Box::new(attacks::Attacks::default()),
             Box::new(watchers::Watchers::default()),
             Box::new(bounds::Bounds::new(scenario)),
             Box::new(writers::SingleWriter::default()),

@@ -59,6 +59,16 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         &mut text,
         &format!("  false positives      {}", outcome.false_positives),
     );
+    if !outcome.hostile.is_empty() {
+        let total: u64 = outcome.hostile.values().sum();
+        let ways = outcome.hostile.iter();
+        let ways: Vec<_> = ways.map(|(way, n)| format!("{way} {n}")).collect();
+        let ways = ways.join(", ");
+        line(
+            &mut text,
+            &format!("  hostile datagrams    {total}: {ways}"),
+        );
+    }
     let bytes = outcome.bytes_per_node_s;
     line(
         &mut text,

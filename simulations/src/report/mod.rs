@@ -65,6 +65,7 @@ mod tests {
             sound_detection_ms: Quantiles::default(),
             heal_ms: Quantiles::default(),
             false_positives: 0,
+            hostile: std::collections::BTreeMap::new(),
             packets_per_node_s: 2.0,
             bytes_per_node_s: Spread::default(),
             max_rss_mib: 1.0,

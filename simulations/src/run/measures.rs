@@ -142,7 +142,10 @@ impl Measures {
                 self.active_faults -= 1;
                 self.healing = Some(world.now());
             }
-            Happening::Renamed(_) | Happening::Sent { .. } | Happening::Turned(_) => {}
+            Happening::Renamed(_)
+            | Happening::Sent { .. }
+            | Happening::Harmed { .. }
+            | Happening::Turned(_) => {}
         }
     }
 

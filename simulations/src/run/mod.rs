@@ -227,6 +227,7 @@ impl<'a> Watch<'a> {
             sound_detection_ms: Quantiles::of(self.measures.sound_detection_ms().to_vec()),
             heal_ms: Quantiles::of(self.measures.heal_ms().to_vec()),
             false_positives: self.findings.false_positives,
+            hostile: world.hostile(),
             packets_per_node_s: count(total) / all_seconds.max(f64::MIN_POSITIVE),
             bytes_per_node_s: Spread::of(rate(|host| host.bytes)),
             max_rss_mib: 0.0,

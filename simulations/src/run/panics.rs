@@ -69,6 +69,7 @@ pub(super) fn before_the_start(
         sound_detection_ms: Quantiles::default(),
         heal_ms: Quantiles::default(),
         false_positives: 0,
+        hostile: std::collections::BTreeMap::new(),
         packets_per_node_s: 0.0,
         bytes_per_node_s: Spread::default(),
         max_rss_mib: 0.0,

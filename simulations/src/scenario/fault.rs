@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BurstLoss, NodeSet, Offset, Span, SpanRange};
+use super::{BurstLoss, KeyChange, NodeSet, Offset, Span, SpanRange};
 
 /// One thing that goes wrong, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -183,6 +183,16 @@ pub enum FaultKind {
         nodes: NodeSet,
         /// By how much.
         by: Offset,
+    },
+    /// Processes are told to change their keys, while they run.
+    Keys {
+        /// Which.
+        nodes: NodeSet,
+        /// What changes.
+        change: KeyChange,
+        /// The time between one and the next. Default: all at once.
+        #[serde(default)]
+        each: Span,
     },
 }
 

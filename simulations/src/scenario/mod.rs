@@ -17,6 +17,7 @@ mod fault;
 mod network;
 mod node_set;
 mod parse;
+mod security;
 mod shipped;
 #[cfg(test)]
 mod tests;
@@ -25,12 +26,14 @@ mod workload;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::security::key;
 pub use self::{
     duration::{Offset, Span, SpanRange},
     fault::{Address, Direction, Fault, FaultKind},
     network::{BurstLoss, Conditions, Latency, Region},
     node_set::{NodeSet, Share},
     parse::ScenarioError,
+    security::{Attacker, KeyChange, Keys, Step},
     shipped::{Shipped, shipped},
     workload::{Services, Work, WorkKind},
 };
@@ -62,6 +65,12 @@ pub struct Scenario {
     /// Departures from the engine's defaults.
     #[serde(default)]
     pub engine: Tuning,
+    /// The cluster's key. Default: none, everything is in plaintext.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<Keys>,
+    /// Who attacks. Default: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacker: Option<Attacker>,
     /// The network between the hosts.
     #[serde(default)]
     pub network: Conditions,

@@ -23,6 +23,7 @@ macro_rules! files {
 pub const fn shipped() -> &'static [Shipped] {
     files![
         "address-reuse",
+        "attack",
         "big-records",
         "bootstrap",
         "bootstrap-1000",
@@ -35,6 +36,8 @@ pub const fn shipped() -> &'static [Shipped] {
         "idle-1000",
         "idle-5000",
         "isolated-node-returns",
+        "key-rollout",
+        "key-rotation",
         "large",
         "latecomer",
         "lifeguard",

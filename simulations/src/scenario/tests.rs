@@ -106,6 +106,26 @@ fn a_bad_field_is_told_with_its_place_its_value_and_the_mend() {
         ),
         (
             "",
+            "[security]\nkeys = []",
+            "security.keys: is [], and has to be 1 to 4 different labels",
+        ),
+        (
+            "",
+            "[attacker]\nrate = 1",
+            "attacker: is there, and has to be left out where there is no [security]",
+        ),
+        (
+            "",
+            "[security]\nkeys = [\"a\"]\n[attacker]\nrate = 0",
+            "attacker.rate: is 0, and has to be 1 to 1000000 in a second",
+        ),
+        (
+            "",
+            &fault("kind = \"keys\"\nnodes = \"all\"\nchange = { promote = \"b\" }"),
+            "fault[0].change: is there, and has to be left out where there is no [security]",
+        ),
+        (
+            "",
             &fault("kind = \"crash\"\nnodes = \"9..12\""),
             "fault[0].nodes: is \"9..12\", and has to be numbers from 0 to 9",
         ),

@@ -53,6 +53,7 @@ impl Scenario {
         )?;
         self.check_start()?;
         self.check_engine()?;
+        self.check_security()?;
         check_network(&self.network)?;
         check_services(&self.services)?;
         for (index, work) in self.work.iter().enumerate() {
@@ -113,6 +114,45 @@ impl Scenario {
             self.network.mtu,
             "at least engine.max_datagram (1200 unless stated): full datagrams would never pass",
         )
+    }
+
+    fn check_security(&self) -> Check {
+        let is_ours = self.subject == Subject::Tidings;
+        let foca_has_none = "left out where subject is \"swim-baseline\": it has none";
+        if let Some(security) = &self.security {
+            require(is_ours, "security", "there", foca_has_none)?;
+            let keys = &security.keys;
+            let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+            require(
+                (1..=4).contains(&keys.len())
+                    && distinct.len() == keys.len()
+                    && !keys.contains(&String::new()),
+                "security.keys",
+                format!("{keys:?}"),
+                "1 to 4 different labels",
+            )?;
+        }
+        if let Some(attacker) = &self.attacker {
+            require(
+                self.security.is_some(),
+                "attacker",
+                "there",
+                "left out where there is no [security]: without a key everybody is a member",
+            )?;
+            require(
+                (1..=1_000_000).contains(&attacker.rate),
+                "attacker.rate",
+                attacker.rate,
+                "1 to 1000000 in a second",
+            )?;
+            require(
+                attacker.at <= self.duration,
+                "attacker.at",
+                attacker.at,
+                "no later than the duration",
+            )?;
+        }
+        Ok(())
     }
 
     fn check_expect(&self) -> Check {

@@ -3,15 +3,17 @@
 //! A world has a time of trouble, the first seven tenths of its length, in which faults of all kinds begin one after
 //! the other and overlap, while services register, change and go. Then it is healed and must come to agree: safety
 //! first, then liveness. False positives are counted where a link may lose or be cut, which gives rise to some, and
-//! there must be none elsewhere: in a quarter of the worlds only processes go wrong.
+//! there must be none elsewhere: in a quarter of the worlds only processes go wrong. Four in ten have a key, and half of
+//! these somebody who attacks them all the time.
 
 use std::{ops::Range, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::scenario::{
-    Address, BurstLoss, Conditions, Direction, Expect, Fault, FaultKind, Latency, NodeSet, Offset,
-    Region, Scenario, Services, Share, Span, SpanRange, Start, Subject, Tuning, Work, WorkKind,
+    Address, Attacker, BurstLoss, Conditions, Direction, Expect, Fault, FaultKind, Keys, Latency,
+    NodeSet, Offset, Region, Scenario, Services, Share, Span, SpanRange, Start, Step, Subject,
+    Tuning, Work, WorkKind,
 };
 
 /// The part of a world's length in which faults begin.
@@ -20,6 +22,8 @@ const TROUBLED: f64 = 0.7;
 const FAULT_GAP_S: f64 = 20.0;
 /// The share of worlds whose links are sound: of those that have many faults hardly one has none of links.
 const SOUND_LINKS: f64 = 0.25;
+/// The share of worlds that have a key.
+const WITH_KEY: f64 = 0.4;
 /// How long a healed world has to agree. A member that was suspected while a partition healed has to be found dead,
 /// or reborn, first, and calls to the lost are a second apart.
 const CONVERGE_WITHIN: Span = Span::from_secs(90);
@@ -51,6 +55,8 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
         },
         duration: length.into(),
         engine: Tuning::default(),
+        security: None,
+        attacker: None,
         network: conditions(&mut rng),
         services: Services {
             per_node: rng.random_range(0..=4),
@@ -78,9 +84,35 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
     if scenario.loses_nothing() {
         scenario.expect.false_positives = 0;
     }
+    if rng.random_bool(WITH_KEY) {
+        lock(&mut rng, &mut scenario);
+    }
     scenario
         .validated("the swarm")
         .expect("a world of the swarm is sound")
+}
+
+/// Gives the cluster a key, and somebody who attacks it, as the case may be. Clocks are right then: a host whose clock
+/// is wrong is not heard by those who do not know it, and never agrees.
+fn lock(rng: &mut StdRng, scenario: &mut Scenario) {
+    scenario.security = Some(Keys {
+        keys: vec!["cluster".to_owned()],
+        rollout: Step::Require,
+        clock_skew: Span::from_secs(30),
+    });
+    scenario.attacker = rng.random_bool(0.5).then(|| Attacker {
+        rate: rng.random_range(1..=200),
+        at: Span::ZERO,
+        old_key: rng.random_bool(0.5).then(|| "old".to_owned()),
+    });
+    scenario
+        .fault
+        .retain(|fault| !matches!(fault.kind, FaultKind::Clock { .. }));
+    for fault in &mut scenario.fault {
+        if let FaultKind::Restart { clock, .. } = &mut fault.kind {
+            *clock = Offset::default();
+        }
+    }
 }
 
 fn ms(rng: &mut StdRng, least: u64, most: u64) -> Span {

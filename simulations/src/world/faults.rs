@@ -191,6 +191,22 @@ impl World {
                 per_datagram,
                 lasts,
             } => self.begin_slow(fault, &nodes, per_datagram, lasts),
+            FaultKind::Keys {
+                nodes,
+                change,
+                each,
+            } => {
+                let nodes = self.select_running(&nodes);
+                self.faults[fault].open = Some(nodes.len());
+                for (index, host) in nodes.iter().copied().enumerate() {
+                    let after = each.duration() * u32::try_from(index).expect("few nodes");
+                    self.put_step(self.now + after, Step::ChangeKeys { fault, host });
+                }
+                self.faults[fault].nodes = nodes;
+                // Who starts from now on starts with it.
+                let security = self.scenario.security.as_mut();
+                security.expect("validated").apply(&change);
+            }
             FaultKind::Clock { nodes, by } => {
                 let nodes = self.select(&nodes);
                 for host in nodes.iter() {
@@ -205,6 +221,18 @@ impl World {
             }
             _ => unreachable!("the caller gives faults of nodes"),
         }
+    }
+
+    /// The process on a host changes its keys; one that has started since has them as they are to be.
+    pub(super) fn change_keys(&mut self, fault: FaultId, host: usize) {
+        let index = self.faults[fault].index;
+        if let FaultKind::Keys { change, .. } = &self.scenario.fault[index].kind
+            && let Some(guest) = self.hosts[host].guest.as_mut()
+            && guest.process.change_keys(change).is_ok()
+        {
+            self.faults[fault].hits += 1;
+        }
+        self.close(fault);
     }
 
     /// Ends the processes on `nodes`, one after the other, and lets others come in their place.

@@ -2,7 +2,7 @@
 
 use tidings::table::Event;
 
-use super::{Fate, FaultId, Impossible, KeyId, LifeId, Told};
+use super::{Fate, FaultId, Harm, Impossible, KeyId, LifeId, Told};
 
 /// Something that happened, in the order in which it did.
 #[derive(Debug, Clone)]
@@ -36,6 +36,13 @@ pub enum Happening {
         bytes: usize,
         /// What becomes of it.
         fate: Fate,
+    },
+    /// A hostile datagram changed what a process holds.
+    Harmed {
+        /// Which process.
+        life: LifeId,
+        /// What was sent, and what changed.
+        harm: Harm,
     },
     /// A process has had its turn.
     Turned(LifeId),

@@ -169,6 +169,9 @@ pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
         }
     };
     let mut config = Config::lan("simulation", addr);
+    if let Some(security) = &scenario.security {
+        config.security = security.security();
+    }
     span(probe_period, &mut config.probe_period);
     span(probe_timeout, &mut config.probe_timeout);
     config.indirect_probes = indirect_probes.unwrap_or(config.indirect_probes);

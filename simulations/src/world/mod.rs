@@ -19,10 +19,12 @@
 //! | `network` | what becomes of a datagram |
 //! | `life` | processes start and end |
 //! | `script`, `faults`, `workload` | what is done to the world, and when |
+//! | `attacker` | who sees every datagram, and sends what it likes |
 //! | `happening` | what is handed out |
 //! | `truth`, `mirror`, `bits` | what is so, and what each process was told |
 //! | `trace` | the hash over everything, and the last things that happened |
 
+mod attacker;
 pub mod bits;
 mod faults;
 mod happening;
@@ -44,6 +46,7 @@ use tidings::gossip::{Entropy, Instant, Now};
 
 pub(crate) use self::life::engine_config;
 pub use self::{
+    attacker::{Harm, Way},
     faults::{FaultId, FaultRun},
     happening::Happening,
     host::{Guest, Host},
@@ -119,6 +122,7 @@ pub struct World {
     refused_at_start: Refusals,
     at_hand: Option<usize>,
     receive_overflows: u64,
+    attacker: Option<attacker::Attacker>,
 }
 
 impl World {
@@ -158,6 +162,7 @@ impl World {
             refused_at_start: Refusals::default(),
             at_hand: None,
             receive_overflows: 0,
+            attacker: attacker::Attacker::of(scenario, rng(5)),
         };
         for _ in 0..scenario.nodes {
             world.add_host();
@@ -246,6 +251,12 @@ impl World {
     /// Datagrams that found a full receive buffer.
     pub const fn receive_overflows(&self) -> u64 {
         self.receive_overflows
+    }
+
+    /// How many hostile datagrams came, by the way in which they are.
+    pub fn hostile(&self) -> BTreeMap<Way, u64> {
+        let attacker = self.attacker.as_ref();
+        attacker.map_or_else(BTreeMap::new, |attacker| attacker.sent().clone())
     }
 
     /// How often each part of the scenario's workload wrote something.

@@ -23,6 +23,10 @@ pub(super) enum Step {
     },
     /// The process starts on a host that is due there by that fault, or by none.
     Start { host: usize, fault: Option<FaultId> },
+    /// The process on a host changes its keys.
+    ChangeKeys { fault: FaultId, host: usize },
+    /// The attacker does what it does in a tick.
+    Attack,
     /// A process is stopped.
     Stop { fault: FaultId, life: LifeId },
     /// It goes on.
@@ -52,6 +56,9 @@ impl World {
         for index in 0..self.scenario.fault.len() {
             let at = Self::instant(self.scenario.fault[index].at.duration());
             self.put_step(at, Step::BeginFault(index));
+        }
+        if let Some(attacker) = &self.scenario.attacker {
+            self.put_step(Self::instant(attacker.at.duration()), Step::Attack);
         }
         for index in 0..self.scenario.work.len() {
             let at = Self::instant(self.scenario.work[index].at.duration());
@@ -83,6 +90,8 @@ impl World {
                 how,
                 back,
             } => self.end_by_fault(fault, host, how, back),
+            Step::ChangeKeys { fault, host } => self.change_keys(fault, host),
+            Step::Attack => self.attack(),
             Step::Stop { fault, life } => self.stop(fault, life),
             Step::BeginWork(work) => self.counted(work, |world| world.begin_work(work)),
             Step::Work { work, host } => self.counted(work, |world| world.do_work(work, host)),

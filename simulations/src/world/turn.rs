@@ -239,6 +239,9 @@ impl World {
             self.hosts[host].bytes += bytes as u64;
             self.trace
                 .mark(self.now, Mark::Sent, host, &transmit.payload);
+            if let Some(attacker) = &mut self.attacker {
+                attacker.sees(self.now, from, &transmit);
+            }
             let Some(&to) = self.by_addr.get(&transmit.to) else {
                 self.note(Happening::Sent {
                     host,

@@ -11,7 +11,7 @@ use tidings::{
 
 use crate::{
     process::{Gauges, PeerIdentity, Process},
-    scenario::Scenario,
+    scenario::{KeyChange, Scenario},
     world::{Spawn, engine_config},
 };
 
@@ -171,6 +171,10 @@ impl Process for Flawed {
 
     fn deregister(&mut self, now: Now, service: &str, id: &str) -> Result<(), String> {
         Process::deregister(&mut self.engine, now, service, id)
+    }
+
+    fn change_keys(&mut self, change: &KeyChange) -> Result<(), String> {
+        self.engine.change_keys(change)
     }
 
     fn leave(&mut self, now: Now) {

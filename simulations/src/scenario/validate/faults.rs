@@ -1,7 +1,9 @@
 //! The faults.
 
 use super::{Check, NODES_MAX, at_most_24_h, burst_loss, in_range, require, share};
-use crate::scenario::{Fault, FaultKind, NodeSet, Offset, Scenario, Share, Span, SpanRange};
+use crate::scenario::{
+    Fault, FaultKind, KeyChange, NodeSet, Offset, Scenario, Share, Span, SpanRange,
+};
 
 pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
     let at = fault.at;
@@ -43,6 +45,16 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             let count = size(scenario, nodes);
             check_fits(scenario, "after", at, *each, count, *after)
         }
+        FaultKind::Keys {
+            nodes,
+            change,
+            each,
+        } => {
+            check_set(scenario, "nodes", nodes)?;
+            check_change(scenario, fault, change)?;
+            let count = size(scenario, nodes);
+            check_fits(scenario, "each", at, *each, count, Span::ZERO)
+        }
         FaultKind::Replace { nodes, after } => {
             check_set(scenario, "nodes", nodes)?;
             check_fits(scenario, "after", at, Span::ZERO, 1, *after)
@@ -75,6 +87,37 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             check_clock("by", *by)
         }
     }
+}
+
+/// The change is possible at the time: it is played through with those before it.
+fn check_change(scenario: &Scenario, fault: &Fault, change: &KeyChange) -> Check {
+    let Some(mut keys) = scenario.security.clone() else {
+        return require(
+            false,
+            "change",
+            "there",
+            "left out where there is no [security]",
+        );
+    };
+    let mut earlier: Vec<_> = scenario
+        .fault
+        .iter()
+        .filter(|other| other.at < fault.at)
+        .collect();
+    earlier.sort_by_key(|other| other.at);
+    for other in earlier {
+        if let FaultKind::Keys { change, .. } = &other.kind {
+            keys.apply(change);
+        }
+    }
+    let holds = match change {
+        KeyChange::Add(label) => !label.is_empty() && !keys.keys.contains(label),
+        KeyChange::Promote(label) => keys.keys.contains(label),
+        KeyChange::Remove(label) => keys.keys.iter().skip(1).any(|key| key == label),
+        KeyChange::Rollout(_) => true,
+    };
+    let mend = "a key that the processes do not hold to add, one that they do to promote, and one that does not seal to remove";
+    require(holds, "change", format!("{change:?}"), mend)
 }
 
 fn check_degrade(scenario: &Scenario, at: Span, kind: &FaultKind) -> Check {

@@ -1,6 +1,6 @@
 //! Faults in a few words, for reports and messages.
 
-use crate::scenario::{Address, Direction, FaultKind};
+use crate::scenario::{Address, Direction, FaultKind, KeyChange};
 
 pub(super) fn label(kind: &FaultKind) -> String {
     match kind {
@@ -57,6 +57,15 @@ pub(super) fn label(kind: &FaultKind) -> String {
             per_datagram,
             ..
         } => format!("{per_datagram} for each datagram: {nodes}"),
+        FaultKind::Keys { nodes, change, .. } => {
+            let what = match change {
+                KeyChange::Add(label) => format!("key {label} added"),
+                KeyChange::Promote(label) => format!("key {label} promoted"),
+                KeyChange::Remove(label) => format!("key {label} removed"),
+                KeyChange::Rollout(step) => format!("rollout {step:?}"),
+            };
+            format!("{what}: {nodes}")
+        }
         FaultKind::Clock { nodes, by } => format!("clock set by {by}: {nodes}"),
     }
 }

@@ -1,0 +1,334 @@
+//! An attacker on the network: it sees every datagram, and sends what it likes, from whatever address.
+//!
+//! It does not hold the cluster's key. What it has: all that was ever sent (the newest [`CAPTURED_MAX`] datagrams), three
+//! clusters of its own that bear the addresses of members ([`Shadow`]: without a key, with a wrong one of the same name,
+//! with an old one), and chance. What it sends is handed to the processes past the network, so that nothing of it is lost
+//! and each datagram is seen alone: before and after it a process must hold the same.
+//!
+//! What a member said is authentic until it has been heard once, wherever it comes from. So it is not judged like that where it is
+//! said to another node than it was said to ([`Way::SaidElsewhere`]; within the clocks' skew it may be news there, as
+//! `gossip::security` says), where the original may have been lost, and where the process has started since. All other
+//! checkers judge what becomes of it: it must be old hat, or true.
+
+mod shadow;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    net::SocketAddr,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rand::{RngExt, rngs::StdRng};
+use tidings::gossip::{Instant, Transmit};
+
+use self::shadow::Shadow;
+use super::{Happening, World, script::Step};
+use crate::{process::Gauges, scenario::Scenario};
+
+/// How many datagrams are kept of those that were seen.
+const CAPTURED_MAX: usize = 65_536;
+/// What stands in the clear before every body.
+const HEADER_BYTES: usize = 30;
+/// The largest datagram that is made up.
+const DATAGRAM_MAX: usize = 1_300;
+/// How long what was said is let alone: its original has come by then, or never will.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
+/// What a hostile datagram is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// What was said is said again to the same node.
+    SaidAgain,
+    /// ... from another address.
+    SaidFromElsewhere,
+    /// ... to another node.
+    SaidElsewhere,
+    /// The start of what was said.
+    Truncated,
+    /// What was said, with one to eight bits of it flipped.
+    Flipped,
+    /// The header of one datagram and the body of another.
+    Spliced,
+    /// The header of what was said and noise behind it.
+    Forged,
+    /// Noise.
+    Noise,
+    /// What a sound engine says that has no key.
+    WithoutKey,
+    /// ... that has a wrong key of the same name.
+    WithWrongKey,
+    /// ... that has a key which was removed.
+    WithOldKey,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SaidAgain => "said again",
+            Self::SaidFromElsewhere => "said from elsewhere",
+            Self::SaidElsewhere => "said elsewhere",
+            Self::Truncated => "truncated",
+            Self::Flipped => "flipped",
+            Self::Spliced => "spliced",
+            Self::Forged => "forged",
+            Self::Noise => "noise",
+            Self::WithoutKey => "without a key",
+            Self::WithWrongKey => "with a wrong key",
+            Self::WithOldKey => "with an old key",
+        })
+    }
+}
+
+const WAYS: [Way; 11] = [
+    Way::SaidAgain,
+    Way::SaidFromElsewhere,
+    Way::SaidElsewhere,
+    Way::Truncated,
+    Way::Flipped,
+    Way::Spliced,
+    Way::Forged,
+    Way::Noise,
+    Way::WithoutKey,
+    Way::WithWrongKey,
+    Way::WithOldKey,
+];
+
+/// What a hostile datagram did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Harm {
+    /// What it was.
+    pub way: Way,
+    /// What the process held before.
+    pub before: Gauges,
+    /// And after it.
+    pub after: Gauges,
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { way, before, after } = self;
+        write!(f, "what was {way} changed {before:?} to {after:?}")
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Captured {
+    at: Instant,
+    from: SocketAddr,
+    to: SocketAddr,
+    payload: Bytes,
+}
+
+/// Who attacks.
+pub(super) struct Attacker {
+    rng: StdRng,
+    rate: u32,
+    /// Thousandths of a datagram that the last ticks left over.
+    owed: u64,
+    captured: VecDeque<Captured>,
+    shadows: Vec<(Way, Shadow)>,
+    sent: BTreeMap<Way, u64>,
+}
+
+/// A hostile datagram on its way.
+struct Hostile {
+    way: Way,
+    host: usize,
+    from: SocketAddr,
+    payload: Bytes,
+    /// When what it is made of was said.
+    said: Option<Instant>,
+}
+
+impl Attacker {
+    /// The scenario's, if it has one.
+    pub(super) fn of(scenario: &Scenario, mut rng: StdRng) -> Option<Self> {
+        let attacker = scenario.attacker.as_ref()?;
+        let shadows = Shadow::all(scenario, attacker, &mut rng);
+        Some(Self {
+            rng,
+            rate: attacker.rate,
+            owed: 0,
+            captured: VecDeque::new(),
+            shadows,
+            sent: BTreeMap::new(),
+        })
+    }
+
+    pub(super) const fn sent(&self) -> &BTreeMap<Way, u64> {
+        &self.sent
+    }
+
+    /// A datagram is on the wire.
+    pub(super) fn sees(&mut self, now: Instant, from: SocketAddr, transmit: &Transmit) {
+        if self.captured.len() == CAPTURED_MAX {
+            self.captured.pop_front();
+        }
+        self.captured.push_back(Captured {
+            at: now,
+            from,
+            to: transmit.to,
+            payload: transmit.payload.clone(),
+        });
+    }
+
+    fn some_captured(&mut self) -> Option<Captured> {
+        let last = self.captured.len().checked_sub(1)?;
+        let index = self.rng.random_range(0..=last);
+        self.captured.get(index).cloned()
+    }
+
+    fn noise(&mut self, bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|_| self.rng.random()).collect()
+    }
+
+    /// A datagram to one of `targets`, and where it says to come from.
+    fn make(&mut self, now: Instant, targets: &[(usize, SocketAddr)]) -> Option<Hostile> {
+        let way = WAYS[self.rng.random_range(0..WAYS.len())];
+        let (host, _) = targets[self.rng.random_range(0..targets.len())];
+        let (_, someone) = targets[self.rng.random_range(0..targets.len())];
+        if let Some((_, shadow)) = self.shadows.iter().find(|(of, _)| *of == way) {
+            let (from, payload) = shadow.said(&mut self.rng)?;
+            return Some(Hostile {
+                way,
+                host,
+                from,
+                payload,
+                said: None,
+            });
+        }
+        let captured = self.some_captured()?;
+        if now - captured.at < ON_ITS_WAY {
+            return None;
+        }
+        let Captured { from, payload, .. } = captured.clone();
+        let mut hostile = Hostile {
+            way,
+            host,
+            from,
+            payload: Bytes::new(),
+            said: Some(captured.at),
+        };
+        let head = payload.len().min(HEADER_BYTES);
+        hostile.payload = match way {
+            Way::SaidElsewhere => payload,
+            Way::SaidAgain | Way::SaidFromElsewhere => {
+                let receiver = targets.iter().find(|(_, addr)| *addr == captured.to)?;
+                hostile.host = receiver.0;
+                if way == Way::SaidFromElsewhere {
+                    hostile.from = someone;
+                }
+                payload
+            }
+            Way::Truncated => payload.slice(..self.rng.random_range(0..payload.len())),
+            Way::Flipped => {
+                let mut bytes = payload.to_vec();
+                let flipped: BTreeSet<_> = (0..self.rng.random_range(1..=8))
+                    .map(|_| self.rng.random_range(0..bytes.len() * 8))
+                    .collect();
+                for bit in flipped {
+                    bytes[bit / 8] ^= 1 << (bit % 8);
+                }
+                bytes.into()
+            }
+            Way::Spliced => {
+                let other = self.some_captured()?.payload;
+                let body = &other[other.len().min(HEADER_BYTES)..];
+                if body == &payload[head..] {
+                    return None;
+                }
+                [&payload[..head], body].concat().into()
+            }
+            Way::Forged => {
+                let length = self.rng.random_range(0..DATAGRAM_MAX - HEADER_BYTES);
+                let body = self.noise(length);
+                [&payload[..head], &body].concat().into()
+            }
+            Way::Noise => {
+                let length = self.rng.random_range(0..DATAGRAM_MAX);
+                self.noise(length).into()
+            }
+            // There is no such key.
+            Way::WithoutKey | Way::WithWrongKey | Way::WithOldKey => return None,
+        };
+        Some(hostile)
+    }
+}
+
+impl World {
+    /// What the attacker does in a tick.
+    pub(super) fn attack(&mut self) {
+        let Some(mut attacker) = self.attacker.take() else {
+            return;
+        };
+        let now = self.clock(0);
+        let running = self.hosts.iter().enumerate().filter(|(_, host)| {
+            let guest = host.guest.as_ref();
+            guest.is_some_and(|guest| !guest.is_stopped() && !guest.is_clogged())
+        });
+        let targets: Vec<_> = running.map(|(index, host)| (index, host.addr)).collect();
+        for (_, shadow) in &mut attacker.shadows {
+            shadow.goes_on(now, &targets, &mut attacker.rng);
+        }
+        let tick = crate::scenario::Attacker::TICK;
+        attacker.owed += u64::from(attacker.rate) * u64::try_from(tick.as_millis()).expect("few");
+        let mut touched = BTreeSet::new();
+        while attacker.owed >= 1_000 && !targets.is_empty() {
+            attacker.owed -= 1_000;
+            if let Some(hostile) = attacker.make(self.now, &targets) {
+                *attacker.sent.entry(hostile.way).or_default() += 1;
+                touched.insert(hostile.host);
+                self.suffer(hostile);
+            }
+        }
+        self.attacker = Some(attacker);
+        for host in touched {
+            self.turn(host);
+        }
+        self.put_step(self.now + tick, Step::Attack);
+    }
+
+    fn suffer(&mut self, hostile: Hostile) {
+        let now = self.clock(hostile.host);
+        let place = &mut self.hosts[hostile.host];
+        let Some(guest) = place.guest.as_mut() else {
+            return;
+        };
+        place.received += 1;
+        let life = guest.life;
+        let before = held(guest.process.gauges());
+        let (from, payload) = (hostile.from, &hostile.payload);
+        guest.process.handle_datagram(now, from, payload);
+        let after = held(guest.process.gauges());
+        let started = self.truth.life(life).started;
+        let is_authentic = match hostile.way {
+            Way::SaidElsewhere => true,
+            Way::SaidAgain | Way::SaidFromElsewhere => {
+                !self.scenario.loses_nothing() || hostile.said.is_some_and(|said| said <= started)
+            }
+            _ => false,
+        };
+        if before != after && !is_authentic {
+            let harm = Harm {
+                way: hostile.way,
+                before,
+                after,
+            };
+            self.note(Happening::Harmed { life, harm });
+        }
+    }
+}
+
+/// What a process holds, without what it counts.
+const fn held(gauges: Gauges) -> Gauges {
+    Gauges {
+        garbage: 0,
+        syncs: 0,
+        ..gauges
+    }
+}
