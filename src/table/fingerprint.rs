@@ -94,16 +94,9 @@ impl ItemHasher {
         self
     }
 
-    /// A part that is an address: 16 bytes (an IPv4 address mapped), and the port.
+    /// A part that is an address.
     pub(crate) fn addr(self, addr: SocketAddr) -> Self {
-        let mut bytes = [0; 18];
-        let ip = match addr.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        bytes[..16].copy_from_slice(&ip.octets());
-        bytes[16..].copy_from_slice(&addr.port().to_be_bytes());
-        self.part(&bytes)
+        self.part(&addr_bytes(addr))
     }
 
     /// What came so far is the key; what follows is content.
@@ -121,6 +114,18 @@ impl ItemHasher {
             bucket: self.bucket.unwrap_or_else(|| bucket_of(digest[0])),
         }
     }
+}
+
+/// An address as it is hashed: 16 bytes (an IPv4 address mapped), and the port.
+pub(crate) fn addr_bytes(addr: SocketAddr) -> [u8; 18] {
+    let mut bytes = [0; 18];
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    bytes[..16].copy_from_slice(&ip.octets());
+    bytes[16..].copy_from_slice(&addr.port().to_be_bytes());
+    bytes
 }
 
 fn bucket_of(byte: u8) -> u8 {

@@ -39,8 +39,8 @@ mod watcher;
 
 pub use directory::Directory;
 pub use event::Event;
-pub(crate) use fingerprint::ItemHasher;
 pub use fingerprint::{BUCKETS, Fingerprint, ItemHash};
+pub(crate) use fingerprint::{ItemHasher, addr_bytes};
 pub use handle::{InstancesRef, ServiceHandle};
 pub use instant::Instant;
 pub use record::{LEAVING, Owner, Record};

@@ -93,22 +93,13 @@ impl ClusterKey {
     /// The key that is written in base64 (the standard alphabet, padded), as `openssl rand -base64 32` does. Blanks around
     /// it do not count.
     pub fn from_base64(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return Err(KeyError::Empty);
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(KeyError::TextTooLong { bytes: text.len() });
-        }
-        let mut decoded = Zeroizing::new([0; TEXT_BYTES_MAX]);
-        let bytes = Base64::decode(text, &mut *decoded).map_err(|_| KeyError::NotBase64)?;
-        if bytes.len() != KEY_BYTES {
-            return Err(KeyError::Length { bytes: bytes.len() });
-        }
-        Self::generate(|place| {
-            place.copy_from_slice(bytes);
-            Ok(())
+        decoded(text, |bytes| {
+            Self::generate(|place| {
+                place.copy_from_slice(bytes);
+                Ok::<_, Infallible>(())
+            })
         })
+        .map(|Ok(key)| key)
     }
 
     /// A new key, of the bytes that `fill` draws: from the operating system's random source, or one as good. They are
@@ -155,6 +146,24 @@ impl ClusterKey {
             .expect("one hash is long enough for a key");
         key
     }
+}
+
+/// Hands the 32 secret bytes that are written in base64 to `make`, and leaves no copy of them.
+pub(super) fn decoded<T>(
+    text: &str,
+    make: impl FnOnce(&[u8; KEY_BYTES]) -> T,
+) -> Result<T, KeyError> {
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(KeyError::TextTooLong { bytes: text.len() });
+    }
+    let mut decoded = Zeroizing::new([0; TEXT_BYTES_MAX]);
+    let bytes = Base64::decode(text, &mut *decoded).map_err(|_| KeyError::NotBase64)?;
+    let length = KeyError::Length { bytes: bytes.len() };
+    bytes.try_into().map(make).map_err(|_| length)
 }
 
 impl PartialEq for ClusterKey {
