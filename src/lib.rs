@@ -67,7 +67,7 @@ pub mod node;
 pub mod registry;
 pub mod table;
 
-pub use gossip::security::{ClusterKey, Rollout};
+pub use gossip::security::{ClusterKey, PublicKey, Rollout, SigningKey, Trusted};
 #[cfg(feature = "node")]
 pub use node::Node;
 #[cfg(feature = "testing")]

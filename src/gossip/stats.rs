@@ -20,6 +20,13 @@ pub struct Stats {
     pub unknown_extensions: u64,
     /// Records that were refused at a bound of the table.
     pub records_refused: u64,
+    /// Records that were refused because they are not signed as [`Security::trusted`](super::Security::trusted) demands,
+    /// each time that one came.
+    pub records_untrusted: u64,
+    /// Records that were dropped because more signatures came in than are verified in a second. They come again.
+    pub records_unverified: u64,
+    /// Signatures that were verified, good or not.
+    pub signatures_verified: u64,
     /// Membership updates that were not believed: a boot in the far future, an impossible address,
     /// or one member too many.
     pub updates_refused: u64,

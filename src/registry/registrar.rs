@@ -1,5 +1,7 @@
 //! Making an instance known.
 
+use std::net::SocketAddr;
+
 use super::{BoxFuture, InstanceError, ServiceInstance};
 
 /// Makes instances known, and unknown again.
@@ -49,4 +51,25 @@ pub enum RegistrarError {
         /// What to do about it.
         mend: &'static str,
     },
+    /// The node's own list of trusted keys does not let it write records of this service.
+    #[error(
+        "`trusted` does not let this node ({owner}) offer `{service}` {}, nothing was changed: give \
+         it a key that is listed for both by `sign_with`, or add its public key to the rules for them",
+        signed_by(public_key.as_deref())
+    )]
+    Untrusted {
+        /// The service.
+        service: String,
+        /// The node's advertised address.
+        owner: SocketAddr,
+        /// The public half of the key that the node signs with, in base64; none if it does not sign.
+        public_key: Option<String>,
+    },
+}
+
+fn signed_by(public_key: Option<&str>) -> String {
+    match public_key {
+        Some(key) => format!("signed by {key}"),
+        None => "unsigned".to_owned(),
+    }
 }

@@ -241,7 +241,9 @@ impl Engine {
                 self.record_received(now, from, key, seq, content)
             }
             Item::Notice { key, seq, length } => {
-                if self.is_plausible(now, &key, seq, length as usize)? {
+                if self.is_plausible(now, &key, seq, length as usize)?
+                    && !self.is_notice_of_refused(from, &key, seq, length as usize)
+                {
                     self.notice_received(now, from, key, seq, length);
                 }
                 Ok(())

@@ -16,6 +16,7 @@
 //! | `standing` | our own identity: rebirth, address conflicts |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
 //! | `records` | our own records, others' records, owner repair |
+//! | `signing` | signed records: who may write what |
 //! | `dissemination` | bursts and rounds of news |
 //! | `sync` | reconciliation: asking |
 //! | `hearsay` | reconciliation: what a peer says of members |
@@ -42,6 +43,7 @@ use self::{
     outbox::LogGate,
     probing::{Haste, Probe},
     records::OwnRecords,
+    signing::Verification,
     standing::{Life, Rebirths},
     sync::Sync,
 };
@@ -83,6 +85,7 @@ mod probing;
 mod records;
 mod sealing;
 mod serve;
+mod signing;
 mod standing;
 mod suspecting;
 mod sync;
@@ -231,6 +234,7 @@ pub struct Engine {
 
     replica: Replica,
     own: OwnRecords,
+    verification: Verification,
     directory: Directory,
     history: History,
 
@@ -317,6 +321,7 @@ impl Engine {
             copies: config.copies(1),
             replica,
             own: OwnRecords::default(),
+            verification: Verification::new(now.instant),
             directory: Directory::new(),
             history: History::default(),
             news: News::default(),

@@ -24,6 +24,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 pub(super) enum Topic {
     Dropped(Cause),
     Refused,
+    Untrusted,
     Clock,
 }
 

@@ -38,6 +38,7 @@ impl Engine {
         }
         let instance = instance.resolve_hosts(self.me.addr.ip());
         let service: Arc<str> = Arc::from(instance.name());
+        self.may_offer(&service)?;
         let services = &self.own.services;
         let known = services.get(&service);
         if known
@@ -102,7 +103,8 @@ impl Engine {
             .into_iter()
             .flat_map(|i| i.values().cloned())
             .collect();
-        let content = content::write(instances.iter());
+        let (owner, seq) = (self.me.owner(), self.own.last_seq + 1);
+        let content = self.own_content(service, seq, &instances);
         if content.len() > MAX_RECORD_BYTES {
             return Err(RegistrarError::Limit {
                 limit: format!("bytes in the record of `{service}`"),
@@ -111,7 +113,6 @@ impl Engine {
                 mend: "register fewer instances under this name, or with less metadata",
             });
         }
-        let (owner, seq) = (self.me.owner(), self.own.last_seq + 1);
         let record = Record::new(owner, service.clone(), seq, content.into(), instances);
         if let Applied::Refused(_) = self.replica.apply(now.instant, record.clone()) {
             return Err(RegistrarError::Limit {
@@ -194,6 +195,9 @@ impl Engine {
         let service: Arc<str> = Arc::from(&*key.service);
         let content = bytes::Bytes::copy_from_slice(content);
         let record = Record::new(owner, service, seq, content, understood.instances);
+        if !self.is_trusted(now, &record, understood.signature.as_ref()) {
+            return Ok(());
+        }
         if key.service == LEAVING && !self.members.is_active(owner.addr) {
             // It was taken for lost before its goodbye came.
             self.contacts.remove(owner.addr);

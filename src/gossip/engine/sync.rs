@@ -337,6 +337,8 @@ impl Engine {
             Some(held) => held < (item.seq, item.hash),
             None => true,
         };
+        // What was refused once is refused again.
+        let wanted = wanted && !self.verification.has_refused(item.hash);
         if let Some(session) = &mut self.sync.session
             && wanted
             && session.wanted.len() < MOST_WANTED
@@ -410,6 +412,19 @@ impl Engine {
             && session.wanted.remove(key).is_some()
         {
             session.tries = 0;
+        }
+    }
+
+    /// Whether a record was asked for of this peer, and has not come.
+    pub(super) fn sync_wants(&self, from: SocketAddr, key: &RecordKey) -> bool {
+        let session = self.sync.session.as_ref();
+        session.is_some_and(|session| session.peer == from && session.wanted.contains_key(key))
+    }
+
+    /// Something came that could not be looked at yet: there is more to get of this peer.
+    pub(super) const fn sync_unfinished(&mut self) {
+        if let Some(session) = &mut self.sync.session {
+            session.moved = true;
         }
     }
 

@@ -1,14 +1,15 @@
-//! What a configuration says about sealing.
+//! What a configuration says about sealing and signing.
 
 use std::time::Duration;
 
-use super::{Keyring, Rollout};
+use super::{Keyring, Rollout, SigningKey, Trusted};
 
-/// Whether and how a node seals. [`Default`] is a node without a key, which speaks in the clear.
+/// Whether and how a node seals and signs. [`Default`] is a node without a key, which speaks in the clear, signs nothing
+/// and demands no signature.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Security {
-    /// The node's keys. Default: none, and then the two fields below mean nothing. The same keys on all nodes,
+    /// The node's keys. Default: none, and then the next two fields mean nothing. The same keys on all nodes,
     /// but for a change that is under way.
     pub keyring: Keyring,
     /// What is said and heard in the clear. Default [`Rollout::Require`]: nothing.
@@ -18,6 +19,11 @@ pub struct Security {
     /// node that has just started; so long the window of a session is kept. See [the room's docs](super) for what a host
     /// with a wrong clock sees.
     pub clock_skew: Duration,
+    /// The key with which the node signs its records; its own, and no other node's. Default: none, and then they are not
+    /// signed.
+    pub sign_with: Option<SigningKey>,
+    /// Whose signature is demanded of whose records, its own included. Default [`Trusted::open`]: of none.
+    pub trusted: Trusted,
 }
 
 impl Default for Security {
@@ -26,6 +32,8 @@ impl Default for Security {
             keyring: Keyring::empty(),
             rollout: Rollout::default(),
             clock_skew: Duration::from_secs(30),
+            sign_with: None,
+            trusted: Trusted::open(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::codec::{Decode, Encode, Malformed, decode};
 pub(in crate::gossip) struct Extensions(pub(in crate::gossip) Vec<u8>);
 
 impl Extensions {
-    /// How many there are that this build does not know: today, all.
+    /// How many there are that this build does not know: all, but where the signature of a record stands.
     pub(in crate::gossip) fn count_unknown(&self) -> Result<u64, Malformed> {
         count_unknown(&self.0)
     }

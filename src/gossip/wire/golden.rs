@@ -16,8 +16,9 @@
 mod asking;
 mod mirror;
 mod sealed;
+mod signed;
 
-use std::{fmt::Debug, net::SocketAddr};
+use std::{fmt::Debug, net::SocketAddr, sync::Arc};
 
 use foca::{Header, Member, Message as FocaMessage, State};
 use wincode::{SchemaReadOwned, SchemaWrite};
@@ -616,18 +617,21 @@ fn wire_instance(extensions: Extensions) -> WireInstance {
     }
 }
 
-#[test]
-fn the_content_of_a_record() {
-    let instance = ServiceInstance::builder("user")
+fn instance() -> ServiceInstance {
+    ServiceInstance::builder("user")
         .id("a")
         .version("1.4.2")
         .endpoint("http://10.0.0.9:8000")
         .metadata("zone", "eu-1")
         .status(Status::Draining)
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn the_content_of_a_record() {
     let golden = format!("{INSTANCE_GOLDEN} 00 00 ; extensions: of the instance, of the record");
-    let written = super::content::write([instance.into()].iter());
+    let written = super::content::write([instance().into()].iter());
     assert_eq!(hex(&written), hex(&bytes(&golden)));
     let content = Content {
         instances: vec![wire_instance(Extensions::default())],

@@ -32,6 +32,7 @@ mod pausing;
 mod reconciliation;
 mod registering;
 mod sealing;
+mod signing;
 mod swarm;
 
 /// The wall clock at the world's origin.
