@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use node_support::{builder, end_of, offers, sees, start, within};
+use tidings::SigningKey;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Collects the lines.
@@ -61,7 +62,9 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
         .with_writer(lines.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let first = start(builder(&[]).on_current_runtime()).await;
+    let key = SigningKey::from_bytes([1; 32]);
+    let signs_as = format!("signs_as={}", key.public_key());
+    let first = start(builder(&[]).on_current_runtime().sign_with(key)).await;
     let second = start(builder(&[first.advertised_addr()]).on_current_runtime()).await;
     sees(&first, &second).await;
     sees(&second, &first).await;
@@ -76,6 +79,7 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
         assert_eq!(found.len(), 1, "{event}: {found:?}");
         assert!(found[0].contains("tidings::node"), "{found:?}");
     }
+    assert!(lines.of(node, "started")[0].contains(&signs_as));
     let registered = &lines.of(node, "registered")[0];
     for field in [
         format!("member={member}"),

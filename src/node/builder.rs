@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::error::StartError;
 use super::events::EVENT_CAPACITY;
 use super::handle::Node;
+use super::key_file::{self, KeyFileError};
+use super::launch;
 use super::seeds::Seed;
-use super::{key_file, launch};
-use crate::gossip::security::{ClusterKey, Keyring, Rollout};
+use crate::gossip::security::{ClusterKey, KeyError, Keyring, Rollout, SigningKey, Trusted};
 use crate::gossip::{Detection, Profile, Security, canonical};
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
@@ -31,9 +32,11 @@ pub struct NodeBuilder {
     event_capacity: usize,
     profile: Profile,
     detection: Detection,
-    keys: Vec<KeySource>,
+    keys: Vec<KeySource<ClusterKey>>,
     rollout: Option<Rollout>,
     clock_skew: Option<Duration>,
+    sign_with: Option<KeySource<SigningKey>>,
+    trusted: Trusted,
     /// Nothing leaves the process: a test's network is set.
     is_in_memory: bool,
     #[cfg(feature = "testing")]
@@ -55,6 +58,8 @@ impl Default for NodeBuilder {
             keys: Vec::new(),
             rollout: None,
             clock_skew: None,
+            sign_with: None,
+            trusted: Trusted::open(),
             is_in_memory: false,
             #[cfg(feature = "testing")]
             network: None,
@@ -64,9 +69,18 @@ impl Default for NodeBuilder {
 
 /// Where a key comes from.
 #[derive(Clone, Debug)]
-enum KeySource {
-    Given(ClusterKey),
+enum KeySource<K> {
+    Given(K),
     File(PathBuf),
+}
+
+impl<K> KeySource<K> {
+    fn read(self, parse: fn(&str) -> Result<K, KeyError>) -> Result<K, KeyFileError> {
+        match self {
+            Self::Given(key) => Ok(key),
+            Self::File(path) => key_file::read(&path, parse),
+        }
+    }
 }
 
 /// The settings, parsed.
@@ -164,6 +178,28 @@ impl NodeBuilder {
         self
     }
 
+    /// The key with which this node signs what it registers: its own, that no other node has. Default: none. It demands
+    /// nothing of others; [`trust`](Self::trust) does. See [`security`](crate::gossip::security#signed-records) for what that
+    /// promises. The last of this and [`signing_key_file`](Self::signing_key_file) counts.
+    pub fn sign_with(mut self, key: SigningKey) -> Self {
+        self.sign_with = Some(KeySource::Given(key));
+        self
+    }
+
+    /// The key to sign with from a file, as [`key_file`](Self::key_file) reads one: 32 bytes in base64, as `openssl rand -base64 32`
+    /// writes them. The public half, which others have to list, is in the log at start, as `signs_as`.
+    pub fn signing_key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sign_with = Some(KeySource::File(path.into()));
+        self
+    }
+
+    /// Whose signature is demanded of whose records. What is not signed so is refused, wherever it comes from, and this node
+    /// does not register it either. Default: [`Trusted::open`]. A call replaces what an earlier one set.
+    pub fn trust(mut self, trusted: Trusted) -> Self {
+        self.trusted = trusted;
+        self
+    }
+
     /// Accepts to hear what is not sealed on an address that is not a loopback one.
     ///
     /// A node without a key can be read, and written to, by everybody who reaches its port; one with a key that hears the clear
@@ -236,7 +272,10 @@ impl NodeBuilder {
         }
         let is_in_memory = self.is_in_memory;
         let bind = address("bind", self.bind)?;
-        let security = security(self.keys, self.rollout, self.clock_skew)?;
+        let mut security = security(self.keys, self.rollout, self.clock_skew)?;
+        let sign_with = self.sign_with.map(|key| key.read(SigningKey::from_base64));
+        security.sign_with = sign_with.transpose()?;
+        security.trusted = self.trusted;
         if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
             let rollout = security.rollout;
             if security.keyring.is_empty() {
@@ -273,16 +312,15 @@ impl NodeBuilder {
 }
 
 fn security(
-    keys: Vec<KeySource>,
+    keys: Vec<KeySource<ClusterKey>>,
     rollout: Option<Rollout>,
     clock_skew: Option<Duration>,
 ) -> Result<Security, StartError> {
     let mut security = Security::default();
-    let read = |source| match source {
-        KeySource::Given(key) => Ok(key),
-        KeySource::File(path) => key_file::read(&path),
-    };
-    let keys: Vec<_> = keys.into_iter().map(read).collect::<Result<_, _>>()?;
+    let keys = keys
+        .into_iter()
+        .map(|key| key.read(ClusterKey::from_base64));
+    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
     security.keyring = Keyring::of(keys)?;
     if let Some(rollout) = rollout {
         if security.keyring.is_empty() {

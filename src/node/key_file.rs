@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::gossip::security::{ClusterKey, KeyError};
+use crate::gossip::security::KeyError;
 
 /// The largest file that is read. A key takes 44 bytes of it.
 const FILE_BYTES_MAX: usize = 1_024;
@@ -53,8 +53,11 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads a key: base64, with blanks around it or not.
-pub(super) fn read(path: &Path) -> Result<ClusterKey, KeyFileError> {
+/// Reads what `parse` takes for a key: base64, with blanks around it or not.
+pub(super) fn read<K>(
+    path: &Path,
+    parse: fn(&str) -> Result<K, KeyError>,
+) -> Result<K, KeyFileError> {
     let failed = |source| KeyFileError::Read {
         path: path.to_owned(),
         source,
@@ -72,7 +75,7 @@ pub(super) fn read(path: &Path) -> Result<ClusterKey, KeyFileError> {
     }
     std::str::from_utf8(&content[..length])
         .map_err(|_| KeyError::NotBase64)
-        .and_then(ClusterKey::from_base64)
+        .and_then(parse)
         .map_err(|cause| KeyFileError::Key {
             path: path.to_owned(),
             cause,

@@ -18,6 +18,7 @@ use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
 use super::stats::Published;
 use super::transport::Transport;
 use super::{TARGET, advertise};
+use crate::gossip::security::SigningKey;
 use crate::gossip::{Config, Engine, Entropy};
 
 /// Lookups of seed names that may block a thread at the same time; others wait for one of these.
@@ -114,11 +115,13 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     let local_addr = socket.local_addr();
     let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
     let has_key = !security.keyring.is_empty();
+    let signs_as = security.sign_with.as_ref().map(SigningKey::public_key);
     tracing::info!(
         target: TARGET, event = "started", node = %advertised_addr, bound = %local_addr, cluster,
         seeds = seeds.len(), receive_buffer_asked = RECEIVE_BUFFER_BYTES,
         receive_buffer_granted = socket.granted_bytes(), keys = ?security.keyring.ids(),
-        rollout = ?has_key.then_some(security.rollout), "node started"
+        rollout = ?has_key.then_some(security.rollout), signs_as = signs_as.map(tracing::field::display),
+        "node started"
     );
 
     let mut config = Config::of(profile, cluster, advertised_addr);
