@@ -1,12 +1,39 @@
-//! For whoever measures sealing: what an engine does with a datagram before and after everything else.
+//! For whoever measures sealing and signing: what an engine does with a datagram before and after everything else, and with a
+//! record that has to be signed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Body, Guard, Security};
-use crate::gossip::{
-    Now,
-    wire::frame::{ClusterTag, Header, Nonces, Preamble},
+use super::{Body, Guard, PublicKey, SIGNATURE_BYTES, Security, SigningKey, Statement};
+use crate::{
+    gossip::{
+        Now,
+        wire::frame::{ClusterTag, Header, Nonces, Preamble},
+    },
+    table::Owner,
 };
+
+/// Signs a record of this content.
+pub fn sign(key: &SigningKey, content: &[u8]) -> [u8; SIGNATURE_BYTES] {
+    key.sign(&statement(content))
+}
+
+/// Whether a record of this content was signed so.
+pub fn has_signed(key: &PublicKey, content: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+    key.has_signed(&statement(content), signature)
+}
+
+fn statement(content: &[u8]) -> Statement<'_> {
+    Statement {
+        cluster: "bench",
+        owner: Owner {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            boot: 1,
+        },
+        service: "user-service",
+        seq: 1,
+        content,
+    }
+}
 
 /// A sender and receiver of sealed datagrams whose payloads mean nothing.
 #[derive(Debug)]
