@@ -17,6 +17,8 @@ use super::Instant;
 
 /// How many addresses are called at a time.
 const AT_A_TIME: usize = 3;
+/// How long an address is taken for this node's own.
+const SELF_FOR: Duration = Duration::from_secs(30);
 /// How many addresses are kept. At the bound the lost member that was lost first makes room; a
 /// seed never does.
 const MOST: usize = 4_096;
@@ -51,7 +53,7 @@ pub(super) struct Call {
 pub(super) struct Contacts {
     by_addr: BTreeMap<SocketAddr, Contact>,
     /// Addresses that turned out to be this node.
-    selves: Vec<SocketAddr>,
+    selves: Vec<(SocketAddr, Instant)>,
     tokens: BTreeMap<u64, Call>,
     /// When those that are not urgent may be called next.
     next_round: Instant,
@@ -70,7 +72,8 @@ impl Contacts {
 
     /// A seed's address, to be called at once.
     pub(super) fn add_seed(&mut self, now: Instant, addr: SocketAddr) {
-        if self.selves.contains(&addr) {
+        self.selves.retain(|(_, until)| *until > now);
+        if self.selves.iter().any(|(own, _)| *own == addr) {
             return;
         }
         let pause = self.interval;
@@ -122,11 +125,12 @@ impl Contacts {
         self.by_addr.remove(&addr).is_some()
     }
 
-    /// The address is this node's own.
-    pub(super) fn is_self(&mut self, addr: SocketAddr) {
+    /// The address is this node's own, it seems: a call to it came back. It is not called for a while. Not for ever, because
+    /// whoever sees the call can send it back, and a seed would be lost for good.
+    pub(super) fn is_self(&mut self, now: Instant, addr: SocketAddr) {
         self.by_addr.remove(&addr);
-        if self.selves.len() < MOST && !self.selves.contains(&addr) {
-            self.selves.push(addr);
+        if self.selves.len() < MOST {
+            self.selves.push((addr, now + SELF_FOR));
         }
     }
 
@@ -297,12 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_this_node_is_not_called_again() {
+    fn an_address_that_is_this_node_is_not_called_again_for_a_while() {
         let mut contacts = contacts();
         contacts.add_seed(at(0), addr(1));
-        contacts.is_self(addr(1));
+        contacts.is_self(at(0), addr(1));
         contacts.add_seed(at(1), addr(1));
         assert!(contacts.due(at(2), &mut rng()).is_empty());
+        contacts.add_seed(at(31), addr(1));
+        assert_eq!(contacts.due(at(31), &mut rng()), [addr(1)]);
     }
 
     #[test]

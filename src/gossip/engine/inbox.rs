@@ -84,7 +84,7 @@ impl Engine {
             if let Message::Hello(hello) = message
                 && let Some(called) = self.contacts.answered(now.instant, hello.token)
             {
-                self.contacts.is_self(called.addr);
+                self.contacts.is_self(now.instant, called.addr);
             }
             return Err(Cause::Own);
         }
