@@ -6,9 +6,9 @@
 //! and each datagram is seen alone: before and after it a process must hold the same.
 //!
 //! What a member said is authentic until it has been heard once, wherever it comes from. So it is not judged like that where it is
-//! said to another node than it was said to ([`Way::SaidElsewhere`]; within the clocks' skew it may be news there, as
-//! `gossip::security` says), where the original may have been lost, and where the process has started since. All other
-//! checkers judge what becomes of it: it must be old hat, or true.
+//! said to a process that has not heard it: to another node ([`Way::SaidElsewhere`]; within the clocks' skew it may be
+//! news there, as `gossip::security` says), or where the original was lost or is on its way. All other checkers judge what
+//! becomes of it: it must be old hat, or true.
 
 mod shadow;
 
@@ -16,15 +16,14 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     net::SocketAddr,
-    time::Duration,
 };
 
 use bytes::Bytes;
 use rand::{RngExt, rngs::StdRng};
-use tidings::gossip::{Instant, Transmit};
+use tidings::gossip::Transmit;
 
 use self::shadow::Shadow;
-use super::{Happening, World, script::Step};
+use super::{Happening, LifeId, World, script::Step};
 use crate::{process::Gauges, scenario::Scenario};
 
 /// How many datagrams are kept of those that were seen.
@@ -33,8 +32,8 @@ const CAPTURED_MAX: usize = 65_536;
 const HEADER_BYTES: usize = 30;
 /// The largest datagram that is made up.
 const DATAGRAM_MAX: usize = 1_300;
-/// How long what was said is let alone: its original has come by then, or never will.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How many datagrams are known to have been heard: all that are kept, by more than one process.
+const HEARD_MAX: usize = 4 * CAPTURED_MAX;
 
 /// What a hostile datagram is.
 #[derive(
@@ -118,11 +117,13 @@ impl fmt::Display for Harm {
 
 #[derive(Debug, Clone)]
 struct Captured {
-    at: Instant,
     from: SocketAddr,
     to: SocketAddr,
     payload: Bytes,
 }
+
+/// A process, and a datagram by its session and nonce.
+type Heard = (LifeId, [u8; 24]);
 
 /// Who attacks.
 pub(super) struct Attacker {
@@ -131,6 +132,8 @@ pub(super) struct Attacker {
     /// Thousandths of a datagram that the last ticks left over.
     owed: u64,
     captured: VecDeque<Captured>,
+    /// Which datagrams which process has heard, and in which order.
+    heard: (BTreeSet<Heard>, VecDeque<Heard>),
     shadows: Vec<(Way, Shadow)>,
     sent: BTreeMap<Way, u64>,
 }
@@ -141,8 +144,6 @@ struct Hostile {
     host: usize,
     from: SocketAddr,
     payload: Bytes,
-    /// When what it is made of was said.
-    said: Option<Instant>,
 }
 
 impl Attacker {
@@ -155,6 +156,7 @@ impl Attacker {
             rate: attacker.rate,
             owed: 0,
             captured: VecDeque::new(),
+            heard: Default::default(),
             shadows,
             sent: BTreeMap::new(),
         })
@@ -165,16 +167,31 @@ impl Attacker {
     }
 
     /// A datagram is on the wire.
-    pub(super) fn sees(&mut self, now: Instant, from: SocketAddr, transmit: &Transmit) {
+    pub(super) fn sees(&mut self, from: SocketAddr, transmit: &Transmit) {
         if self.captured.len() == CAPTURED_MAX {
             self.captured.pop_front();
         }
         self.captured.push_back(Captured {
-            at: now,
             from,
             to: transmit.to,
             payload: transmit.payload.clone(),
         });
+    }
+
+    /// A process takes a datagram in. Says whether it had done so before.
+    pub(super) fn hears(&mut self, life: LifeId, datagram: &[u8]) -> bool {
+        let Some(id) = datagram.get(2..26).and_then(|id| id.try_into().ok()) else {
+            return false;
+        };
+        let (known, order) = &mut self.heard;
+        if !known.insert((life, id)) {
+            return true;
+        }
+        order.push_back((life, id));
+        if order.len() > HEARD_MAX {
+            known.remove(&order.pop_front().expect("not empty"));
+        }
+        false
     }
 
     fn some_captured(&mut self) -> Option<Captured> {
@@ -188,7 +205,7 @@ impl Attacker {
     }
 
     /// A datagram to one of `targets`, and where it says to come from.
-    fn make(&mut self, now: Instant, targets: &[(usize, SocketAddr)]) -> Option<Hostile> {
+    fn make(&mut self, targets: &[(usize, SocketAddr)]) -> Option<Hostile> {
         let way = WAYS[self.rng.random_range(0..WAYS.len())];
         let (host, _) = targets[self.rng.random_range(0..targets.len())];
         let (_, someone) = targets[self.rng.random_range(0..targets.len())];
@@ -199,20 +216,15 @@ impl Attacker {
                 host,
                 from,
                 payload,
-                said: None,
             });
         }
         let captured = self.some_captured()?;
-        if now - captured.at < ON_ITS_WAY {
-            return None;
-        }
         let Captured { from, payload, .. } = captured.clone();
         let mut hostile = Hostile {
             way,
             host,
             from,
             payload: Bytes::new(),
-            said: Some(captured.at),
         };
         let head = payload.len().min(HEADER_BYTES);
         hostile.payload = match way {
@@ -280,10 +292,10 @@ impl World {
         let mut touched = BTreeSet::new();
         while attacker.owed >= 1_000 && !targets.is_empty() {
             attacker.owed -= 1_000;
-            if let Some(hostile) = attacker.make(self.now, &targets) {
+            if let Some(hostile) = attacker.make(&targets) {
                 *attacker.sent.entry(hostile.way).or_default() += 1;
                 touched.insert(hostile.host);
-                self.suffer(hostile);
+                self.suffer(&mut attacker, &hostile);
             }
         }
         self.attacker = Some(attacker);
@@ -293,7 +305,7 @@ impl World {
         self.put_step(self.now + tick, Step::Attack);
     }
 
-    fn suffer(&mut self, hostile: Hostile) {
+    fn suffer(&mut self, attacker: &mut Attacker, hostile: &Hostile) {
         let now = self.clock(hostile.host);
         let place = &mut self.hosts[hostile.host];
         let Some(guest) = place.guest.as_mut() else {
@@ -305,11 +317,9 @@ impl World {
         let (from, payload) = (hostile.from, &hostile.payload);
         guest.process.handle_datagram(now, from, payload);
         let after = held(guest.process.gauges());
-        let started = self.truth.life(life).started;
         let is_authentic = match hostile.way {
-            Way::SaidElsewhere => true,
-            Way::SaidAgain | Way::SaidFromElsewhere => {
-                !self.scenario.loses_nothing() || hostile.said.is_some_and(|said| said <= started)
+            Way::SaidElsewhere | Way::SaidAgain | Way::SaidFromElsewhere => {
+                !attacker.hears(life, payload)
             }
             _ => false,
         };

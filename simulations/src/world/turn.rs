@@ -106,6 +106,9 @@ impl World {
                 continue;
             }
             let (from, payload) = guest.next_datagram().expect("just seen");
+            if let Some(attacker) = &mut self.attacker {
+                attacker.hears(guest.life, &payload);
+            }
             guest.process.handle_datagram(now, from, &payload);
             if is_slow {
                 guest.busy_until = now.instant + guest.per_datagram;
@@ -240,7 +243,7 @@ impl World {
             self.trace
                 .mark(self.now, Mark::Sent, host, &transmit.payload);
             if let Some(attacker) = &mut self.attacker {
-                attacker.sees(self.now, from, &transmit);
+                attacker.sees(from, &transmit);
             }
             let Some(&to) = self.by_addr.get(&transmit.to) else {
                 self.note(Happening::Sent {
