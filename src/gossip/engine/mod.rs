@@ -24,6 +24,7 @@
 //! | `large` | records larger than a datagram |
 //! | `leaving` | goodbye |
 //! | `assume` | a settled start, for tests (feature `testing`) |
+//! | `invariants` | what holds after every step, for tests |
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -75,6 +76,8 @@ mod dissemination;
 mod hearsay;
 mod inbox;
 mod inquiries;
+#[cfg(test)]
+mod invariants;
 mod joining;
 mod large;
 mod leaving;

@@ -24,7 +24,6 @@ mod faults;
 mod health;
 mod hostile;
 mod inquiring;
-mod invariants;
 mod joining;
 mod large_records;
 mod leaving_cluster;

@@ -1,11 +1,16 @@
-//! What holds of an engine after every step.
+//! What holds of an engine after every step, for tests.
 
-use super::*;
-use crate::gossip::wire::swim::health;
+use std::collections::BTreeMap;
+
+use super::{Engine, TimerKey};
+use crate::gossip::{
+    identity::PeerId,
+    wire::{message::Health, swim::health},
+};
 
 impl Engine {
     /// Our books of the membership hold what foca's do.
-    pub(super) fn assert_books_agree(&self) {
+    pub(in crate::gossip) fn assert_books_agree(&self) {
         let foca: BTreeMap<_, _> = self
             .swim
             .iter_membership_state()
@@ -20,7 +25,7 @@ impl Engine {
     }
 
     /// Whatever the failure detection has under way goes on by itself, and is bounded.
-    pub(super) fn assert_detection_goes_on(&self) {
+    pub(in crate::gossip) fn assert_detection_goes_on(&self) {
         let me = self.me;
         if self.has_left() {
             return;
