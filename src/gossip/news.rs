@@ -7,7 +7,9 @@
 //!
 //! A packet takes the entries that were sent least, the oldest first among equals, as many as fit.
 //! An entry leaves the queue when it has had its copies, or when a newer record of the same owner
-//! and service takes its place. So the queue holds at most one entry for each record of the table.
+//! and service takes its place. It stays when the record leaves the table: a goodbye has to be told on when its owner
+//! is gone. So the engine asks for what nobody holds any more to be dropped
+//! ([`News::retain`]), before it is more than the members and the records of the table.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -196,6 +198,14 @@ impl News {
         } else {
             self.ranks.insert((entry.sent, entry.order, key.clone()));
         }
+    }
+
+    /// Drops what `wanted` says no to.
+    pub(super) fn retain(&mut self, wanted: impl Fn(Owner, &str) -> bool) {
+        self.entries
+            .retain(|(owner, service), _| wanted(*owner, service));
+        self.ranks
+            .retain(|(_, _, (owner, service))| wanted(*owner, service));
     }
 
     fn remove(&mut self, key: &Key) {

@@ -65,7 +65,7 @@ pub struct Stats {
     pub known_members: usize,
     /// Timers that are set.
     pub timers: usize,
-    /// Records that are still being pushed to others.
+    /// Records that are still being pushed to others: at most twice the members and the records that there may be.
     pub news_pending: usize,
     /// Sessions of senders of which sealed datagrams were opened, and that are remembered.
     pub sessions: usize,

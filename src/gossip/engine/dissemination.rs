@@ -212,10 +212,23 @@ impl Engine {
         let mut encoded = Vec::new();
         let room = self.payload_budget() - COUNT_BYTES;
         encode(&item_of(record, room), &mut encoded);
+        self.bound_news();
         let (owner, service) = (record.owner(), record.service().clone());
         self.news
             .push(owner, service, record.seq(), encoded.into(), source);
         self.kindle(now);
+    }
+
+    /// A process may follow another at one address, again and again, and what the former ones said is in no table any
+    /// more. As long as there is little of it, it is told all the same, for there are goodbyes in it. At the bound of twice
+    /// the records and the members that there may be, all of it goes: no sound cluster comes to that.
+    fn bound_news(&mut self) {
+        let (records, _) = self.replica.size();
+        if self.news.len() >= 2 * (records + self.config.max_members) {
+            let replica = &self.replica;
+            self.news
+                .retain(|owner, service| replica.record(owner, service).is_some());
+        }
     }
 
     pub(super) fn news_received(

@@ -3,7 +3,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::gossip::{
     foca_runtime::foca_config,
-    wire::{message::Message, swim::SwimPacket},
+    wire::{
+        content,
+        message::{Item, Message, News, RecordKey},
+        swim::SwimPacket,
+    },
 };
 
 /// Real datagrams of every sort, with who sent them to whom.
@@ -160,6 +164,44 @@ fn a_flood_of_strangers_stays_within_the_bound_of_members() {
         "nobody is put out for a stranger"
     );
     assert!(world.engine(1).stats().updates_refused > 1_000);
+}
+
+#[test]
+fn news_of_processes_that_follow_each_other_at_one_address_is_bounded() {
+    let mut world = World::new(3);
+    world.start_with(1, &[], 0, |config| config.max_members = 20);
+    world.start(2, &[1]);
+    world.until(secs(2), World::is_converged).unwrap();
+    let to = world.engine(1).identity();
+    let instance = std::sync::Arc::new(instance("users", "u"));
+    let content = content::write([instance].iter());
+    for boot in 0..2_000 {
+        let said = world.with(2, |engine, now| {
+            let process = PeerId::new(addr(77), now.unix_ms, boot);
+            let update = vec![foca::Member::alive(process)];
+            engine.send_swim_of_ours(now, to, foca::Message::Gossip, update);
+            let item = Item::Record {
+                key: RecordKey::new(process.owner(), "users"),
+                seq: 1,
+                content: &content,
+            };
+            engine.send(now, to.addr, &Message::News(News { items: vec![item] }));
+            [(); 2].map(|()| engine.poll_transmit().unwrap().payload)
+        });
+        world.with(1, |engine, now| {
+            for datagram in &said {
+                engine.handle_datagram(now, addr(2), datagram);
+            }
+        });
+        world.wire.clear();
+    }
+    let stats = world.engine(1).stats();
+    assert_eq!(stats.records, 1, "only the last process's");
+    assert!(
+        (20..=2 * (1 + 20)).contains(&stats.news_pending),
+        "{} pieces of news",
+        stats.news_pending
+    );
 }
 
 #[test]
