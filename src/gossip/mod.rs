@@ -41,6 +41,8 @@ mod contacts;
 mod detection;
 mod engine;
 mod foca_runtime;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod history;
 mod identity;
 mod local_health;

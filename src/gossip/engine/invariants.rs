@@ -1,8 +1,14 @@
 //! What holds of an engine after every step, for tests.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "testing")]
+use std::net::SocketAddr;
 
+#[cfg(feature = "testing")]
+use super::inbox::Trust;
 use super::{Engine, TimerKey};
+#[cfg(feature = "testing")]
+use crate::gossip::{Now, identity::canonical};
 use crate::gossip::{
     identity::PeerId,
     wire::{message::Health, swim::health},
@@ -64,5 +70,13 @@ impl Engine {
             "{} timers of foca's",
             self.foca_timers.len()
         );
+    }
+
+    /// Whether nothing larger than what it sent may go to an address: it has never been called, and has not shown that it
+    /// hears what is sent to it.
+    #[cfg(feature = "testing")]
+    pub(in crate::gossip) fn is_stranger(&self, now: Now, addr: SocketAddr) -> bool {
+        let addr = canonical(addr);
+        self.trust(now, addr) == Trust::Unknown && !self.contacts.contains(addr)
     }
 }

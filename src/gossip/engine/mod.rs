@@ -76,7 +76,7 @@ mod dissemination;
 mod hearsay;
 mod inbox;
 mod inquiries;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod joining;
 mod large;

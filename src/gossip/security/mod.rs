@@ -96,6 +96,8 @@
 
 mod cipher;
 mod clocks;
+#[cfg(feature = "testing")]
+mod forging;
 mod guard;
 mod key;
 mod keyring;
@@ -110,6 +112,8 @@ mod time;
 mod trusted;
 
 pub(in crate::gossip) use clocks::Odd;
+#[cfg(feature = "testing")]
+pub(in crate::gossip) use forging::Forger;
 pub(in crate::gossip) use guard::{Body, Guard, Refused};
 pub use key::{ClusterKey, KEY_BYTES, KeyError, KeyId};
 pub use keyring::{KEYS_MAX, Keyring, KeyringError};
