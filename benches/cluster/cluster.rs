@@ -5,10 +5,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tidings::Node;
 use tidings::node::{Events, EventsError};
 use tidings::registry::ServiceInstance;
 use tidings::table::Event;
+use tidings::{ClusterKey, Node};
 use tokio::sync::mpsc;
 
 const SERVICE: &str = "bench";
@@ -49,6 +49,7 @@ struct Member {
 
 /// Nodes by number; a number is never used again.
 pub(crate) struct Cluster {
+    key: Option<ClusterKey>,
     members: Vec<Member>,
     /// What was seen since the last time that was asked about.
     seen: Vec<Sighting>,
@@ -57,9 +58,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new() -> Self {
+    /// Of nodes that seal with this key, if there is one.
+    pub(crate) fn new(key: Option<ClusterKey>) -> Self {
         let (seeing, sightings) = mpsc::unbounded_channel();
         Self {
+            key,
             members: Vec::new(),
             seen: Vec::new(),
             sightings,
@@ -74,7 +77,8 @@ impl Cluster {
         let builder = Node::builder()
             .cluster("bench")
             .bind("127.0.0.1:0")
-            .seeds(seed);
+            .seeds(seed)
+            .keys(self.key.clone());
         let node = builder.on_current_runtime().start().await?;
         let observer = Observer {
             number,

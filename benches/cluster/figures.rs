@@ -13,6 +13,10 @@ pub(crate) struct Figures {
     pub(crate) change: Samples,
     pub(crate) latecomer: Samples,
     pub(crate) crash: Samples,
+    /// What the whole cluster used of the cores, from the first start until its news is over.
+    pub(crate) bootstrap_cpu: Samples,
+    /// Likewise for a burst.
+    pub(crate) burst_cpu: Samples,
     pub(crate) idle: Idle,
     pub(crate) rss_mib_per_node: Option<f64>,
 }
@@ -35,13 +39,29 @@ impl Samples {
         self.0.sort_by(f64::total_cmp);
     }
 
+    /// Adds what was used between two looks, where that is known.
+    pub(crate) fn add_between(&mut self, before: Option<Duration>, after: Option<Duration>) {
+        if let Some((before, after)) = before.zip(after) {
+            self.add(after.saturating_sub(before));
+        }
+    }
+
+    pub(crate) fn extend(&mut self, samples: impl IntoIterator<Item = f64>) {
+        self.0.extend(samples);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The least sample that `percent` of all do not exceed (nearest rank).
-    fn percentile(&self, percent: usize) -> f64 {
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or(f64::NAN)
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "p50": rounded(self.percentile(50)),
             "p99": rounded(self.percentile(99)),
@@ -60,6 +80,8 @@ impl Figures {
             change: Samples::default(),
             latecomer: Samples::default(),
             crash: Samples::default(),
+            bootstrap_cpu: Samples::default(),
+            burst_cpu: Samples::default(),
             idle: Idle::default(),
             rss_mib_per_node: None,
         }
@@ -73,6 +95,22 @@ impl Figures {
             ("latecomer_ms", &self.latecomer),
             ("crash_ms", &self.crash),
         ]
+    }
+
+    /// Every sample of every figure, by name.
+    pub(crate) fn raw(&self) -> Value {
+        let mut all = json!({
+            "bootstrap_cpu_ms": self.bootstrap_cpu.0,
+            "burst_cpu_ms": self.burst_cpu.0,
+            "packets_per_node_s": [self.idle.packets],
+            "bytes_per_node_s": [self.idle.bytes],
+            "cpu_ms_per_node_s": Vec::from_iter(self.idle.cpu_ms),
+            "rss_mib_per_node": Vec::from_iter(self.rss_mib_per_node),
+        });
+        for (name, samples) in self.samples() {
+            all[name] = json!(samples.0);
+        }
+        all
     }
 
     pub(crate) fn json(&self) -> String {
@@ -126,6 +164,6 @@ pub(crate) fn count<N: TryInto<u64>>(count: N) -> f64 {
 }
 
 /// Three decimals are more than these measurements mean.
-fn rounded(figure: f64) -> f64 {
+pub(crate) fn rounded(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
