@@ -54,6 +54,7 @@
 //! |---|---|---|
 //! | [`registry`] | the vocabulary: what a service says about itself, and may ask about others | nothing |
 //! | [`table`] | what this process knows of everybody, and how it is read | `registry` |
+//! | [`select`] | which instance gets the next call: filters, four pickers, feedback | `registry` |
 //! | [`gossip`] | the engine, without clock and IO: membership, dissemination, reconciliation, the wire | `registry`, `table` |
 //! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | all |
 //!
@@ -65,6 +66,7 @@ pub mod gossip;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod registry;
+pub mod select;
 pub mod table;
 
 pub use gossip::security::{ClusterKey, PublicKey, Rollout, SigningKey, Trusted};

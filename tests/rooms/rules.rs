@@ -26,13 +26,18 @@ const ROOMS: &[Room] = &[
         pure: true,
     },
     Room {
+        name: "select",
+        uses: &["registry"],
+        pure: true,
+    },
+    Room {
         name: "gossip",
         uses: &["registry", "table"],
         pure: true,
     },
     Room {
         name: "node",
-        uses: &["registry", "table", "gossip"],
+        uses: &["registry", "table", "select", "gossip"],
         pure: false,
     },
 ];
@@ -51,6 +56,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("ed25519_dalek", "src/gossip/security/signing"),
     ("base64ct", "src/gossip/security/"),
     ("hkdf", "src/gossip/security/"),
+    ("semver", "src/select/filter/"),
 ];
 
 /// Crates whose types no room shows to another.

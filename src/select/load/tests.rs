@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use super::{Averages, Load, Moment};
+use crate::select::Outcome::{self, Failure, Success};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn at(at_ms: u64) -> Moment {
+    ms(at_ms).into()
+}
+
+/// A call that ends at `end_ms` and took `took_ms`.
+fn call(load: &Load, end_ms: u64, took_ms: u64, outcome: Outcome) {
+    load.began(at(end_ms - took_ms));
+    load.sample(at(end_ms), ms(took_ms), outcome);
+    load.ended();
+}
+
+fn averages(load: &Load) -> (f32, f32) {
+    let Averages { latency, success } = Averages::unpack(load.averages.load(super::Relaxed));
+    (latency * 1_000.0, success)
+}
+
+#[track_caller]
+fn about(value: f32, wanted: f32) {
+    assert!(
+        (value - wanted).abs() <= wanted * 0.01 + 0.0001,
+        "{value}, not {wanted}"
+    );
+}
+
+#[test]
+fn a_first_call_is_taken_for_the_latency() {
+    let load = Load::new();
+    assert_eq!(averages(&load), (0.0, 1.0));
+    call(&load, 100, 20, Success);
+    about(averages(&load).0, 20.0);
+}
+
+#[test]
+fn a_peak_counts_at_once_and_fades_by_the_time_constant() {
+    let load = Load::new();
+    call(&load, 1_000, 10, Success);
+    call(&load, 1_001, 110, Success);
+    about(averages(&load).0, 110.0);
+    // Of the 100 ms above, 1/e is left.
+    call(&load, 1_601, 10, Success);
+    about(averages(&load).0, 10.0 + 100.0 / std::f32::consts::E);
+}
+
+#[test]
+fn a_failure_that_comes_fast_leaves_the_latency() {
+    let load = Load::new();
+    call(&load, 1_000, 50, Success);
+    call(&load, 9_000, 1, Failure);
+    about(averages(&load).0, 50.0);
+    // A timeout is a peak.
+    call(&load, 20_000, 1_000, Failure);
+    about(averages(&load).0, 1_000.0);
+    let never_answered = Load::new();
+    call(&never_answered, 1_000, 1, Failure);
+    about(averages(&never_answered).0, 0.0);
+}
+
+#[test]
+fn failures_tell_at_whatever_rate_and_successes_put_it_right() {
+    let load = Load::new();
+    for end_ms in 1_000..1_010 {
+        call(&load, end_ms, 1, Failure);
+    }
+    about(averages(&load).1, 0.8_f32.powi(10));
+    call(&load, 5_000, 1, Success);
+    assert!(averages(&load).1 > 0.99);
+}
+
+#[test]
+fn a_latency_fades_while_nobody_asks_and_not_while_somebody_waits() {
+    let (slow, quick) = (Load::new(), Load::new());
+    call(&slow, 1_000, 200, Success);
+    call(&quick, 1_000, 10, Success);
+    // ln(20) time constants are 1.8 s: until then the slow one is the dearer one.
+    let slow_is_below = |at_ms| {
+        call(&quick, at_ms - 1, 10, Success);
+        slow.cost(at(at_ms), 100)
+            .is_below(quick.cost(at(at_ms), 100))
+    };
+    assert!(!slow_is_below(2_000));
+    assert!(!slow_is_below(2_700));
+    assert!(slow_is_below(2_900));
+    slow.began(at(2_900));
+    assert!(!slow_is_below(2_901));
+    assert!(!slow_is_below(60_000));
+}
+
+#[test]
+fn what_was_not_measured_is_compared_by_calls_and_weight() {
+    let (new, known) = (Load::new(), Load::new());
+    call(&known, 1_000, 1, Success);
+    let new_is_below = |weight| {
+        new.cost(at(1_000), weight)
+            .is_below(known.cost(at(1_000), 100))
+    };
+    assert!(!new_is_below(100));
+    assert!(new_is_below(200));
+    known.began(at(1_000));
+    assert!(new_is_below(100));
+    assert!(!new_is_below(50));
+}
+
+#[test]
+fn weights_share_the_calls_in_flight() {
+    let (heavy, light) = (Load::new(), Load::new());
+    for load in [&heavy, &light] {
+        call(load, 1_000, 10, Success);
+        load.began(at(1_000));
+    }
+    // Measured at once, and both with calls in flight, so only these and the weights count.
+    heavy.began(at(1_000));
+    let heavy_is_below = |weight| {
+        heavy
+            .cost(at(1_000), weight)
+            .is_below(light.cost(at(1_000), 100))
+    };
+    assert!(!heavy_is_below(100));
+    assert!(heavy_is_below(200));
+}
+
+#[test]
+fn an_address_is_idle_after_three_seconds_and_for_one_caller() {
+    let load = Load::new();
+    assert!(load.claim_idle(at(0)));
+    assert!(!load.claim_idle(at(0)));
+    load.began(at(1_000));
+    assert!(!load.claim_idle(at(4_000)));
+    assert!(load.claim_idle(at(4_001)));
+    assert!(!load.claim_idle(at(4_001)));
+}
+
+#[test]
+fn time_that_goes_backwards_is_no_time() {
+    let load = Load::new();
+    call(&load, 1_000, 10, Success);
+    load.sample(at(500), ms(5), Success);
+    about(averages(&load).0, 10.0);
+    assert_eq!(at(1).since(at(2)), Duration::ZERO);
+    assert_eq!(Moment::from(Duration::MAX), Moment(u64::MAX));
+}

@@ -1,0 +1,92 @@
+//! A call that is under way.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::candidate::Candidate;
+use super::load::Moment;
+use crate::registry::{Endpoint, ServiceInstance};
+
+/// How a call ended, as far as it tells something of the instance.
+///
+/// What the instance is to blame for is a failure: no connection, a timeout, `UNAVAILABLE`, a 5xx.
+/// An answer that says no to the caller (not found, not allowed) is a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It answered.
+    Success,
+    /// It did not answer, or not as it should.
+    Failure,
+}
+
+/// One call to one instance, from [`Pool::pick`](super::Pool::pick) until this is dropped.
+///
+/// It counts as in flight as long as this lives; keep it with the response's body when that is a
+/// stream. [`finish`](Self::finish) tells how the call went. Dropped without it, the call is over and
+/// says nothing about the instance: that is right for a call that the caller gave up.
+///
+/// It borrows nothing from the pool, and outlives an update that takes its instance away.
+#[must_use = "a pick that is dropped is a call that is over"]
+pub struct Pick<C = ()> {
+    candidate: Arc<Candidate<C>>,
+    began: Moment,
+}
+
+impl<C> Pick<C> {
+    pub(super) fn begin(candidate: Arc<Candidate<C>>, now: Moment) -> Self {
+        candidate.backend.load.began(now);
+        Self {
+            candidate,
+            began: now,
+        }
+    }
+
+    /// The instance to call, as it was known when it was picked.
+    pub fn instance(&self) -> &Arc<ServiceInstance> {
+        &self.candidate.instance
+    }
+
+    /// Its endpoint of the pool's scheme.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.candidate.endpoint()
+    }
+
+    /// `host:port` of the endpoint: what the state is kept by, and what
+    /// [`pick_excluding`](super::Pool::pick_excluding) takes.
+    pub fn address(&self) -> &Arc<str> {
+        &self.candidate.backend.address
+    }
+
+    /// What [`connections`](super::PoolBuilder::connections) made for this address.
+    pub fn connection(&self) -> &C {
+        &self.candidate.backend.connection
+    }
+
+    /// How many calls to this address are under way in this pool, with this one.
+    pub fn in_flight(&self) -> u32 {
+        self.candidate.backend.load.in_flight()
+    }
+
+    /// Ends the call and tells how it went. Its latency is the time from the pick until `now`.
+    pub fn finish(self, now: Duration, outcome: Outcome) {
+        let now = Moment::from(now);
+        let latency = now.since(self.began);
+        self.candidate.backend.load.sample(now, latency, outcome);
+    }
+}
+
+impl<C> Drop for Pick<C> {
+    fn drop(&mut self) {
+        self.candidate.backend.load.ended();
+    }
+}
+
+impl<C> fmt::Debug for Pick<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pick")
+            .field("instance", &format_args!("{}", self.instance()))
+            .field("address", self.address())
+            .finish_non_exhaustive()
+    }
+}
