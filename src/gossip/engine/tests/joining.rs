@@ -155,13 +155,30 @@ fn a_seed_that_is_this_node_is_recognised() {
     world.run(secs(1));
     let calls = world.engine(1).stats().datagrams_sent;
     assert_eq!(world.engine(1).stats().dropped.own, 1);
-    world.run(secs(300));
+    world.run(secs(25));
     assert_eq!(
         world.engine(1).stats().datagrams_sent,
         calls,
         "it is not called again"
     );
+    world.run(secs(300));
+    let again = world.engine(1).stats().datagrams_sent - calls;
+    assert!(again <= 10, "but for once in half a minute: {again}");
     assert_eq!(world.engine(1).members().len(), 1);
+}
+
+/// Whoever sees a call can send it back, and the caller takes the seed for itself then.
+#[test]
+fn a_call_that_was_sent_back_loses_no_seed_for_good() {
+    let mut world = World::new(43);
+    world.start(1, &[9]);
+    world.aliases.insert(addr(9), addr(1));
+    world.run(secs(1));
+    assert_eq!(world.engine(1).stats().dropped.own, 1);
+    world.aliases.clear();
+    world.start(9, &[]);
+    let joined = |world: &World| world.engine(1).members().len() == 2;
+    world.until(secs(70), joined).expect("it was called again");
 }
 
 #[test]

@@ -406,7 +406,7 @@ fn a_sealed_word_of_our_own_that_comes_back_is_recognised() {
     let mut world = World::new(13);
     world.start_with(1, &[1, 9], 0, sealed);
     world.aliases.insert(addr(9), addr(1));
-    world.run(secs(60));
+    world.run(secs(25));
     assert_eq!(world.engine(1).stats().dropped.own, 1);
     assert_eq!(world.engine(1).members().len(), 1);
 }
