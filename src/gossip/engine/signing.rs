@@ -7,7 +7,8 @@
 //! Peers that demand less hold what is refused here, and show it again and again. So it is remembered, by its strong hash: it is
 //! neither verified again nor pulled by a reconciliation, and what came of that counts as nothing, so that the next one is put off
 //! ever longer. A notice has no hash. One that names the number and length of what was refused is passed over, unless we asked for the
-//! record because its hash is another: nobody can keep a good record from us with a bad one of the same length.
+//! record because its hash is another: nobody can keep a good record from us with a bad one of the same length. Goodbyes are not
+//! remembered: one that is refused before the records have come may be good after them.
 //!
 //! Bounds: [`REMEMBERED`] numbers of 8 bytes, twice, the oldest go first; [`VERIFIED_PER_SECOND`] verifications,
 //! [`VERIFIED_AT_ONCE`] of them in a row. What comes beyond that is dropped, and comes again.
@@ -172,10 +173,13 @@ impl Engine {
 
     fn refuse(&mut self, now: Now, record: &Record, signature: Option<&Signature>) {
         self.stats.records_untrusted += 1;
-        let key = RecordKey::new(record.owner(), record.service());
-        let notice = notice_hash(&key, record.seq(), record.content().len());
-        self.verification.remember(record.hash().hash);
-        self.verification.remember(notice);
+        // What is demanded of a goodbye follows from what is held when it comes: it is looked at anew.
+        if &**record.service() != LEAVING {
+            let key = RecordKey::new(record.owner(), record.service());
+            let notice = notice_hash(&key, record.seq(), record.content().len());
+            self.verification.remember(record.hash().hash);
+            self.verification.remember(notice);
+        }
         if let Some(held_back) = self.logs.pass(now.instant, Topic::Untrusted) {
             let (owner, service) = (record.owner(), record.service());
             let key = signature.map_or_else(|| "none".to_owned(), |s| encoded(&s.key));

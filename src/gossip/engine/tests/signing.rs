@@ -567,3 +567,38 @@ fn what_could_not_be_verified_is_asked_for_again_soon() {
     assert!(took.is_some_and(|took| took < secs(2)), "{took:?}");
     assert!(world.lost > 0);
 }
+
+#[test]
+fn a_goodbye_that_overtook_the_records_is_taken_when_they_have_come() {
+    let mut world = World::cluster_with(19, 2, |config| match config.advertise.port() {
+        1 => config.security.sign_with = Some(signing_key(1)),
+        _ => {
+            config.security.trusted = Trusted::closed().service("payments", [public(1)]);
+        }
+    });
+    lose(&mut world, 1, 2, &[kind::NEWS, kind::INVENTORY, kind::PAGE]);
+    world.register(1, "payments", "a");
+    let owner = owner(&world, 1);
+    let sign = |content: &[u8]| {
+        signing_key(1).sign(&Statement {
+            cluster: "test",
+            owner,
+            service: LEAVING,
+            seq: 99,
+            content,
+        })
+    };
+    let goodbye = write_signed([].iter(), &public(1).to_bytes(), sign);
+    let says_goodbye = |world: &mut World| {
+        offer(world, 2, RecordKey::new(owner, LEAVING), 99, &goodbye);
+        world.engine(2).replica.has_said_goodbye(owner)
+    };
+    assert!(
+        !says_goodbye(&mut world),
+        "nothing is held that names a key"
+    );
+    let (key, seq, content) = written(&world, 1, "payments");
+    offer(&mut world, 2, key, seq, &content);
+    assert!(sees(&world, 2, &["a"]));
+    assert!(says_goodbye(&mut world));
+}
