@@ -92,7 +92,8 @@
 //!
 //! Most records that come are held already, and nothing is verified for those. The others cost some tens of microseconds each
 //! if a rule names them (`cargo bench --bench signing --features testing`). No more than 2,000 a second are verified, 4,000 at
-//! once; what comes beyond that is dropped, counted (`records_unverified`), and comes again. 98 bytes are added to each record.
+//! once; what comes beyond that is dropped, counted (`records_unverified`), and comes again: a flood of forged ones holds good ones
+//! up for as long as it lasts. 98 bytes are added to each record.
 
 mod cipher;
 mod clocks;

@@ -28,9 +28,11 @@ use crate::gossip::canonical;
 ///
 /// # Who may say goodbye
 ///
-/// A node that leaves says so in a record that belongs to no service, and that takes all of its records away. So it has to meet
+/// A node that leaves says so in a record that belongs to no service. It takes effect when the node is down: all of its records go at
+/// once, and it is told as left, not failed. So it has to meet
 /// every rule that one of them has to: the owner's, and that of each service of which a record of the owner is held.
-/// Where there is none of these, it is taken or refused as what no rule names. Empty lists, by which instances
+/// Where there is none of these, it is taken or refused as what no rule names: in an open list only a rule for the owner guards
+/// one of whom no record has come yet. Empty lists, by which instances
 /// are deregistered, are records of their service as any other.
 ///
 /// # Changing keys, and rules
@@ -38,8 +40,9 @@ use crate::gossip::canonical;
 /// A node gets another key in three rounds, each of which is over before the next begins: the new public key is added to the
 /// lists of all nodes, the node is started again with the new key, the old one is taken out of the lists. Likewise rules
 /// come last: first every node is given a key and signs, then the lists name them. Nodes whose lists differ hold
-/// different tables; they find that out of each other again and again, at most once in
-/// [`sync_interval_max`](crate::gossip::Config::sync_interval_max), for a few datagrams.
+/// different tables; they find that out of each other again and again: once in
+/// [`sync_interval_max`](crate::gossip::Config::sync_interval_max) while nothing else changes, about once a second while
+/// something does, for a few datagrams and more of them the more is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trusted {
     owners: BTreeMap<SocketAddr, Keys>,
@@ -84,7 +87,8 @@ impl Trusted {
         self
     }
 
-    /// Whoever offers this service signs with one of these keys.
+    /// Whoever offers this service signs with one of these keys. Each of them may write for every owner that has no rule of its own:
+    /// the holder of one can speak for the others, unless [`owner`](Self::owner) or [`host`](Self::host) tells them apart.
     #[must_use]
     pub fn service(
         mut self,
