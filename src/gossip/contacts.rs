@@ -134,6 +134,11 @@ impl Contacts {
         }
     }
 
+    /// How many addresses are kept, and how many hellos are unanswered.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.by_addr.len(), self.tokens.len())
+    }
+
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {
         self.by_addr.contains_key(&addr)
     }

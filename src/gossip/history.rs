@@ -55,6 +55,10 @@ impl History {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(super) fn contains(&self, fingerprint: u64) -> bool {
         self.counts.contains_key(&fingerprint)
     }

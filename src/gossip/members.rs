@@ -204,6 +204,10 @@ impl Members {
         self.changed.pop_first()
     }
 
+    pub(super) fn changed_len(&self) -> usize {
+        self.changed.len()
+    }
+
     pub(super) const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }

@@ -51,6 +51,7 @@ mod news;
 mod profile;
 mod proofs;
 pub mod security;
+mod sizes;
 mod stats;
 mod suspicion;
 mod timers;
@@ -62,6 +63,7 @@ pub use engine::{Engine, Entropy, Member, MemberState, Transmit};
 pub use identity::{PeerId, canonical};
 pub use profile::Profile;
 pub use security::Security;
+pub use sizes::Sizes;
 pub use stats::{Dropped, Stats};
 
 pub use crate::table::Instant;

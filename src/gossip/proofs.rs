@@ -89,6 +89,11 @@ impl Proofs {
         self.proven.get(&addr).is_some_and(|until| *until >= now)
     }
 
+    /// How many addresses are proven, and how many datagrams wait.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.proven.len(), self.parked.len())
+    }
+
     /// Keeps the first datagram of an unproven address for a moment.
     pub(super) fn park(&mut self, now: Instant, addr: SocketAddr, header: &Header, body: &[u8]) {
         if self.parked.len() >= MOST_PARKED {

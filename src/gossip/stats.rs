@@ -1,4 +1,4 @@
-use super::{security::Refused, wire::frame::Refusal};
+use super::{security::Refused, sizes::Sizes, wire::frame::Refusal};
 
 /// What a node has counted since it started, and how much it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Stats {
     /// Addresses of authentic senders whose clock was beyond `clock_skew` from this node's when they were seen last;
     /// at most 16.
     pub clocks_off: usize,
+    /// How much there is of everything else that others can make grow.
+    pub sizes: Sizes,
 }
 
 /// Dropped datagrams by cause. The node's state is unchanged by any of them.

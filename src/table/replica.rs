@@ -63,6 +63,7 @@ pub struct Replica {
     fingerprint: Fingerprint,
     deadlines: BTreeSet<(Instant, Owner, Option<Arc<str>>)>,
     live: usize,
+    waiting: usize,
     bytes: usize,
     waiting_bytes: usize,
     records: usize,
@@ -78,6 +79,7 @@ impl Replica {
             fingerprint: Fingerprint::default(),
             deadlines: BTreeSet::new(),
             live: 0,
+            waiting: 0,
             bytes: 0,
             waiting_bytes: 0,
             records: 0,
@@ -439,6 +441,16 @@ impl Replica {
     /// How many owners are known that are not live.
     pub fn absent_owners(&self) -> usize {
         self.owners.len() - self.live
+    }
+
+    /// How many owners are known that never were live.
+    pub const fn waiting_owners(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many owners and empty lists are to be forgotten, or hidden, some time.
+    pub fn deadlines(&self) -> usize {
+        self.deadlines.len()
     }
 
     /// How many records are held, and what they cost in bytes.

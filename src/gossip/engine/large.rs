@@ -29,6 +29,14 @@ const MOST_TRIES: u8 = 6;
 #[derive(Debug, Default)]
 pub(super) struct Assemblies(pub(super) BTreeMap<RecordKey, Assembly>);
 
+impl Assemblies {
+    /// How many there are, and what their contents take in bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let contents = self.0.values().map(|assembly| assembly.content.len());
+        (self.0.len(), contents.sum())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Assembly {
     seq: u64,

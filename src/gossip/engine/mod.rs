@@ -49,7 +49,7 @@ use self::{
     sync::Sync,
 };
 use super::{
-    Config, ConfigError, Instant, Now, Stats,
+    Config, ConfigError, Instant, Now, Sizes, Stats,
     budget::Budget,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
@@ -459,7 +459,35 @@ impl Engine {
             local_health: self.local_health.score(),
             sessions: self.guard.sessions(),
             clocks_off: self.guard.clocks_off(),
+            sizes: self.sizes(),
             ..self.stats
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        let (assemblies, assembly_bytes) = self.assemblies.size();
+        let (proven, parked) = self.proofs.size();
+        let (contacts, calls) = self.contacts.size();
+        Sizes {
+            contacts,
+            calls,
+            proven,
+            parked,
+            suspicions: self.suspicions.len(),
+            cases: self.cases.len(),
+            inquiries: self.inquiries.len(),
+            remove_down: self.remove_down.len(),
+            foca_timers: self.foca_timers.len(),
+            foca_updates: self.swim.updates_backlog(),
+            changed_members: self.members.changed_len(),
+            history: self.history.len(),
+            assemblies,
+            assembly_bytes,
+            wanted: self.sync.wanted(),
+            waiting_owners: self.replica.waiting_owners(),
+            table_deadlines: self.replica.deadlines(),
+            log_topics: self.logs.len(),
+            transmits: self.transmits.len(),
         }
     }
 

@@ -33,6 +33,10 @@ pub(super) enum Topic {
 pub(super) struct LogGate(BTreeMap<Topic, (Instant, u64)>);
 
 impl LogGate {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// How many were held back since the last line, if it is time for one.
     pub(super) fn pass(&mut self, now: Instant, topic: Topic) -> Option<u64> {
         match self.0.get_mut(&topic) {

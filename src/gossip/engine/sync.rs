@@ -96,6 +96,13 @@ impl Sync {
         self.session.as_ref().map(|session| session.peer)
     }
 
+    /// How many records the session under way wants.
+    pub(super) fn wanted(&self) -> usize {
+        self.session
+            .as_ref()
+            .map_or(0, |session| session.wanted.len())
+    }
+
     /// Whether the first pages are wanted of whoever is called now.
     pub(super) const fn wants_pages(&self) -> bool {
         !self.has_table && self.session.is_none()

@@ -41,9 +41,11 @@ impl Replica {
         self.live -= usize::from(was == Some(Standing::Live));
         self.live += usize::from(standing == Standing::Live);
         if matches!(was, Some(Standing::Waiting { .. })) {
+            self.waiting -= 1;
             self.waiting_bytes -= holding.bytes;
         }
         if matches!(standing, Standing::Waiting { .. }) {
+            self.waiting += 1;
             self.waiting_bytes += holding.bytes;
         }
         if let Some(until) = was.and_then(Standing::deadline) {
@@ -70,6 +72,7 @@ impl Replica {
             self.deadlines.remove(&(*at, owner, Some(service.clone())));
         }
         if matches!(holding.standing, Standing::Waiting { .. }) {
+            self.waiting -= 1;
             self.waiting_bytes -= holding.bytes;
         }
         self.bytes -= holding.bytes;
