@@ -93,6 +93,9 @@ pub struct Config {
     /// Members that are known at a time, dead ones included. Default 10,000. At the bound a
     /// stranger is not let in; nobody is put out for one.
     pub max_members: usize,
+    /// Seeds and lost peers that are called. Default 4,096. At the bound the peer that was lost first makes room, and
+    /// where all are seeds, the seed that was found first.
+    pub max_contacts: usize,
     /// The bounds of the table.
     pub table: Limits,
     /// The keys, and what is heard without one. Default: no key, everything in the clear.

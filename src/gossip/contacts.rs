@@ -7,9 +7,16 @@
 //! second find the way back at once. What is *urgent* is called without that pace: a seed that was just
 //! resolved, and everybody who is lost once one of them is back.
 //!
+//! Bounds: `most` addresses ([`Config::max_contacts`](super::Config::max_contacts)). At the bound the lost member that was lost
+//! first makes room, and where all are seeds, the seed that was found first; a seed never does for a lost member.
+//!
 //! One that has said goodbye is not called, unless it is a seed: a new process may start there.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use rand::{Rng, seq::SliceRandom};
 
@@ -19,10 +26,10 @@ use super::Instant;
 const AT_A_TIME: usize = 3;
 /// How long an address is taken for this node's own.
 const SELF_FOR: Duration = Duration::from_secs(30);
-/// How many addresses are kept. At the bound the lost member that was lost first makes room; a
-/// seed never does.
-const MOST: usize = 4_096;
-/// How many hellos may be unanswered; each has a token by which its answer is known.
+/// How many addresses of this node itself are kept.
+const MOST_SELVES: usize = 64;
+/// How many hellos may be unanswered; each has a token by which its answer is known. At the bound the one that has
+/// waited longest is given up.
 const MOST_TOKENS: usize = 1_024;
 /// How long an answer is waited for.
 const TOKEN_FOR: Duration = Duration::from_secs(10);
@@ -55,15 +62,22 @@ pub(super) struct Contacts {
     /// Addresses that turned out to be this node.
     selves: Vec<(SocketAddr, Instant)>,
     tokens: BTreeMap<u64, Call>,
+    /// Until when an answer to each counts, the first to end first.
+    ends: BTreeSet<(Instant, u64)>,
     /// When those that are not urgent may be called next.
     next_round: Instant,
     eagerly_for: Duration,
     interval: Duration,
+    /// How many addresses are kept.
+    most: usize,
+    /// How many made room for others.
+    displaced: u64,
 }
 
 impl Contacts {
-    pub(super) fn new(interval: Duration, eagerly_for: Duration) -> Self {
+    pub(super) fn new(interval: Duration, eagerly_for: Duration, most: usize) -> Self {
         Self {
+            most,
             eagerly_for,
             interval,
             ..Self::default()
@@ -76,6 +90,8 @@ impl Contacts {
         if self.selves.iter().any(|(own, _)| *own == addr) {
             return;
         }
+        // A name behind which ever new addresses stand is no reason to remember all of them.
+        self.make_room_for(addr, |_| true);
         let pause = self.interval;
         let fresh = Contact {
             is_seed: true,
@@ -92,15 +108,9 @@ impl Contacts {
 
     /// A member that failed.
     pub(super) fn add_lost(&mut self, now: Instant, addr: SocketAddr) {
-        if self.by_addr.len() >= MOST && !self.by_addr.contains_key(&addr) {
-            let lost = self.by_addr.iter().filter(|(_, contact)| !contact.is_seed);
-            let Some(oldest) = lost
-                .min_by_key(|(_, contact)| contact.since)
-                .map(|(a, _)| *a)
-            else {
-                return;
-            };
-            self.by_addr.remove(&oldest);
+        // No seed makes room for it.
+        if !self.make_room_for(addr, |contact| !contact.is_seed) {
+            return;
         }
         let is_seed = self
             .by_addr
@@ -119,6 +129,20 @@ impl Contacts {
         );
     }
 
+    /// Makes room for one more address, by forgetting the first of those that `may_go`. Says whether there is room.
+    fn make_room_for(&mut self, addr: SocketAddr, may_go: impl Fn(&Contact) -> bool) -> bool {
+        if self.by_addr.len() < self.most || self.by_addr.contains_key(&addr) {
+            return true;
+        }
+        let going = self.by_addr.iter().filter(|(_, contact)| may_go(contact));
+        let first = going.min_by_key(|(_, contact)| (contact.is_seed, contact.since));
+        let Some(first) = first.map(|(addr, _)| *addr) else {
+            return false;
+        };
+        self.displaced += 1;
+        self.by_addr.remove(&first).is_some()
+    }
+
     /// Nobody is to be called at this address: it is a member, or it has left. Says whether it
     /// was being called.
     pub(super) fn remove(&mut self, addr: SocketAddr) -> bool {
@@ -129,9 +153,16 @@ impl Contacts {
     /// whoever sees the call can send it back, and a seed would be lost for good.
     pub(super) fn is_self(&mut self, now: Instant, addr: SocketAddr) {
         self.by_addr.remove(&addr);
-        if self.selves.len() < MOST {
+        self.selves
+            .retain(|(own, until)| *own != addr && *until > now);
+        if self.selves.len() < MOST_SELVES {
             self.selves.push((addr, now + SELF_FOR));
         }
+    }
+
+    /// How many addresses made room for others, ever.
+    pub(super) const fn displaced(&self) -> u64 {
+        self.displaced
     }
 
     /// How many addresses are kept, and how many hellos are unanswered.
@@ -201,25 +232,29 @@ impl Contacts {
         addr: SocketAddr,
         with_cookie: bool,
     ) {
-        if self.tokens.len() >= MOST_TOKENS {
-            self.tokens.retain(|_, call| call.until >= now);
+        while let Some((until, first)) = self.ends.first().copied()
+            && (until < now || self.tokens.len() >= MOST_TOKENS)
+        {
+            self.ends.pop_first();
+            self.tokens.remove(&first);
         }
-        if self.tokens.len() < MOST_TOKENS {
-            let until = now + TOKEN_FOR;
-            self.tokens.insert(
-                token,
-                Call {
-                    addr,
-                    with_cookie,
-                    until,
-                },
-            );
-        }
+        let until = now + TOKEN_FOR;
+        self.ends.insert((until, token));
+        self.tokens.insert(
+            token,
+            Call {
+                addr,
+                with_cookie,
+                until,
+            },
+        );
     }
 
     /// The hello with this token, once.
     pub(super) fn answered(&mut self, now: Instant, token: u64) -> Option<Call> {
-        self.tokens.remove(&token).filter(|call| call.until >= now)
+        let call = self.tokens.remove(&token)?;
+        self.ends.remove(&(call.until, token));
+        (call.until >= now).then_some(call)
     }
 }
 
@@ -242,7 +277,7 @@ mod tests {
     }
 
     fn contacts() -> Contacts {
-        Contacts::new(Duration::from_secs(1), Duration::from_secs(600))
+        Contacts::new(Duration::from_secs(1), Duration::from_secs(600), 4_096)
     }
 
     #[test]
@@ -300,9 +335,37 @@ mod tests {
         for port in 2..6_000 {
             contacts.add_lost(at(u64::from(port)), addr(port));
         }
-        assert_eq!(contacts.by_addr.len(), MOST);
+        assert_eq!(contacts.by_addr.len(), 4_096);
+        assert_eq!(contacts.displaced(), 5_999 - 4_096);
         assert!(contacts.contains(addr(1)) && contacts.contains(addr(5_999)));
         assert!(!contacts.contains(addr(2)));
+    }
+
+    #[test]
+    fn a_call_that_nobody_answers_is_forgotten_and_the_newest_is_never_given_up() {
+        let mut contacts = contacts();
+        for token in 0..100 {
+            contacts.expect_answer(at(token), token, addr(1), false);
+        }
+        assert_eq!(contacts.size().1, 11, "those of the last ten seconds");
+        assert_eq!(contacts.ends.len(), 11);
+        for token in 100..5_000 {
+            contacts.expect_answer(at(200), token, addr(1), false);
+        }
+        assert_eq!(contacts.size().1, MOST_TOKENS);
+        assert!(contacts.answered(at(201), 4_999).is_some());
+        assert_eq!(contacts.answered(at(201), 100), None);
+        assert_eq!(contacts.tokens.len(), contacts.ends.len());
+    }
+
+    #[test]
+    fn ever_new_addresses_behind_a_name_do_not_pile_up() {
+        let mut contacts = contacts();
+        for number in 0..10_000_u16 {
+            contacts.add_seed(at(u64::from(number)), addr(number + 1));
+        }
+        assert_eq!(contacts.by_addr.len(), 4_096);
+        assert!(contacts.contains(addr(10_000)) && !contacts.contains(addr(1)));
     }
 
     #[test]

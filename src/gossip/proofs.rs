@@ -10,7 +10,11 @@
 //! has not heard of yet loses nothing but one round trip. It waits as it is when it has been opened: what was sealed is opened
 //! once.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -31,6 +35,8 @@ const EPOCH_SECS: u64 = 60;
 pub(super) struct Proofs {
     secret: [u8; 32],
     proven: BTreeMap<SocketAddr, Instant>,
+    /// The same by time, the first to end first.
+    ends: BTreeSet<(Instant, SocketAddr)>,
     parked: BTreeMap<SocketAddr, (Instant, Header, Vec<u8>)>,
 }
 
@@ -39,6 +45,7 @@ impl Proofs {
         Self {
             secret,
             proven: BTreeMap::new(),
+            ends: BTreeSet::new(),
             parked: BTreeMap::new(),
         }
     }
@@ -70,17 +77,17 @@ impl Proofs {
 
     /// The address has shown that it hears us. Gives back the datagram that waited for it.
     pub(super) fn prove(&mut self, now: Instant, addr: SocketAddr) -> Option<(Header, Vec<u8>)> {
-        if self.proven.len() >= MOST_PROVEN && !self.proven.contains_key(&addr) {
-            let soonest = self
-                .proven
-                .iter()
-                .min_by_key(|(_, until)| **until)
-                .map(|(a, _)| *a);
-            if let Some(soonest) = soonest {
-                self.proven.remove(&soonest);
-            }
+        let until = now + PROVEN_FOR;
+        if let Some(before) = self.proven.insert(addr, until) {
+            self.ends.remove(&(before, addr));
         }
-        self.proven.insert(addr, now + PROVEN_FOR);
+        self.ends.insert((until, addr));
+        while let Some((until, first)) = self.ends.first().copied()
+            && (until < now || self.proven.len() > MOST_PROVEN)
+        {
+            self.ends.pop_first();
+            self.proven.remove(&first);
+        }
         let (until, header, body) = self.parked.remove(&addr)?;
         (until >= now).then_some((header, body))
     }
@@ -96,9 +103,8 @@ impl Proofs {
 
     /// Keeps the first datagram of an unproven address for a moment.
     pub(super) fn park(&mut self, now: Instant, addr: SocketAddr, header: &Header, body: &[u8]) {
-        if self.parked.len() >= MOST_PARKED {
-            self.parked.retain(|_, (until, ..)| *until >= now);
-        }
+        // Few enough to look at all of them.
+        self.parked.retain(|_, (until, ..)| *until >= now);
         if self.parked.len() < MOST_PARKED && !self.parked.contains_key(&addr) {
             self.parked
                 .insert(addr, (now + PARKED_FOR, *header, body.to_vec()));
@@ -163,5 +169,17 @@ mod tests {
         assert!(proofs.parked.len() <= MOST_PARKED);
         assert!(proofs.proven.len() <= MOST_PROVEN);
         assert!(proofs.proven.contains_key(&addr(9_999)), "the newest is in");
+        assert_eq!(proofs.proven.len(), proofs.ends.len());
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_long_before_a_bound_is_reached() {
+        let mut proofs = Proofs::new([7; 32]);
+        for port in 1..=1_000 {
+            proofs.prove(at(port.into()), addr(port));
+            proofs.park(at(port.into()), addr(port + 2_000), &HEADER, b"x");
+        }
+        assert_eq!(proofs.size(), (121, 2));
+        assert_eq!(proofs.proven.len(), proofs.ends.len());
     }
 }

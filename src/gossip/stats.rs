@@ -30,6 +30,8 @@ pub struct Stats {
     /// Membership updates that were not believed: a boot in the far future, an impossible address,
     /// or one member too many.
     pub updates_refused: u64,
+    /// Lost peers and seeds that are not called any more because there was no room for one more.
+    pub contacts_displaced: u64,
     /// Reconciliations begun.
     pub syncs: u64,
     /// Pages of the table sent to others.

@@ -282,7 +282,11 @@ impl Engine {
         let me = PeerId::new(config.advertise, now.unix_ms, rng.random());
         let mut replica = Replica::new(config.table.clone());
         replica.adopt(me.owner());
-        let contacts = Contacts::new(config.contact_interval, config.contact_eagerly_for);
+        let contacts = Contacts::new(
+            config.contact_interval,
+            config.contact_eagerly_for,
+            config.max_contacts,
+        );
         let mut engine = Self {
             cluster: ClusterTag::of(&config.cluster),
             session: entropy.session,
@@ -459,6 +463,7 @@ impl Engine {
             local_health: self.local_health.score(),
             sessions: self.guard.sessions(),
             clocks_off: self.guard.clocks_off(),
+            contacts_displaced: self.contacts.displaced(),
             sizes: self.sizes(),
             ..self.stats
         }
