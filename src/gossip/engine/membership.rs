@@ -232,7 +232,11 @@ impl Engine {
         if is_active {
             self.replica.owner_up(id.owner());
             let was_called = self.contacts.remove(id.addr);
-            if !was_active && was_called && change.before.is_some() {
+            // A process that was started again says nothing of others; one that was held dead and lives does.
+            let is_same = change
+                .before
+                .is_some_and(|(before, _)| before.boot == id.boot);
+            if !was_active && was_called && is_same {
                 self.found_again(now);
             }
         } else {
