@@ -41,10 +41,26 @@ pub struct Outcome {
     pub packets_per_node_s: f64,
     /// Their bytes, without UDP and IP headers.
     pub bytes_per_node_s: Spread,
+    /// How much nodes held early, halfway and late, where the scenario demands that nothing grows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<Growth>,
     /// The most memory that this process held, in MiB; 0 where the system does not tell.
     pub max_rss_mib: f64,
     /// A hash over everything that happened, in its order: equal for equal runs.
     pub trace_hash: String,
+}
+
+/// The largest size of one thing among the nodes that lived all the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// What.
+    pub what: String,
+    /// In the window that later ones are held against: the minutes 2 to 12, unless the dead are remembered for less.
+    pub early: usize,
+    /// Up to the middle of the run.
+    pub halfway: usize,
+    /// At the end.
+    pub late: usize,
 }
 
 /// Quantiles of a number of samples, in milliseconds; all 0 where there were none.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::scenario::{KeyChange, key};
 use tidings::{
     ServiceInstance,
-    gossip::{Engine, Instant, Now, PeerId, Transmit},
+    gossip::{Engine, Instant, Now, PeerId, Sizes, Transmit},
     table::{Directory, Event, Record},
 };
 
@@ -92,6 +92,10 @@ pub struct Gauges {
     pub absent_owners: usize,
     /// Members that are known, dead ones included.
     pub known_members: usize,
+    /// Sessions of senders that are remembered.
+    pub sessions: usize,
+    /// How much there is of everything else that others can make grow.
+    pub sizes: Sizes,
     /// Reconciliations begun, ever.
     pub syncs: u64,
     /// Datagrams dropped as malformed, truncated or oversized, ever.
@@ -213,6 +217,8 @@ impl Process for Engine {
             waiting_bytes: stats.waiting_bytes,
             absent_owners: stats.absent_owners,
             known_members: stats.known_members,
+            sessions: stats.sessions,
+            sizes: stats.sizes,
             syncs: stats.syncs,
             garbage: stats.dropped.malformed + stats.dropped.truncated + stats.dropped.oversized,
             fingerprint: self.fingerprint(),

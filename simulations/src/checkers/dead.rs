@@ -9,7 +9,7 @@ use crate::world::{Happening, KeyId, LifeId, Told, World};
 #[derive(Debug, Default)]
 pub(super) struct NothingDeadStays {
     /// By observer and key: the latest version that it has seen or was told to be taken back, from 1.
-    latest: BTreeMap<(LifeId, KeyId), usize>,
+    latest: BTreeMap<LifeId, BTreeMap<KeyId, usize>>,
     events: usize,
 }
 
@@ -31,7 +31,7 @@ impl Checker for NothingDeadStays {
                 }
             }
             // Its memory ends with it.
-            Happening::Ended(life) => self.latest.retain(|(observer, _), _| observer != life),
+            Happening::Ended(life) => drop(self.latest.remove(life)),
             _ => {}
         }
     }
@@ -70,7 +70,8 @@ impl NothingDeadStays {
             Told::Seen(key, version) => (key, version),
             Told::TakenBack(key) => {
                 let versions = &world.truth().keys()[key].versions;
-                let seen = self.latest.get(&(life, key)).copied().unwrap_or(0);
+                let seen = self.latest.get(&life).and_then(|latest| latest.get(&key));
+                let seen = seen.copied().unwrap_or(0);
                 // It was told of the first one after what it saw, at least.
                 let mut later = versions.iter().enumerate().skip(seen);
                 let Some((index, _)) = later.find(|(_, version)| version.content.is_none()) else {
@@ -83,7 +84,7 @@ impl NothingDeadStays {
             }
             _ => return,
         };
-        let latest = self.latest.entry((life, key)).or_insert(0);
+        let latest = self.latest.entry(life).or_default().entry(key).or_insert(0);
         if version < *latest {
             let key = &world.truth().keys()[key];
             let host = world.truth().life(life).host;

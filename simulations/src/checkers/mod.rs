@@ -13,6 +13,7 @@
 //! | `attacks` | no hostile datagram changes what a process holds |
 //! | `watchers` | what watchers and the event stream say is the table |
 //! | `bounds` | timers, queues, tables, datagrams and their rate stay within what is stated |
+//! | `growth` | nothing goes on growing while the same things go on happening, where the scenario demands it |
 //! | `writers` | nobody holds what its owner did not write; `seq` never goes back |
 //! | `liveness` | all agree in the end, and every process that starts finds the others |
 //! | `vacuity` | every instance of the start, every fault and every piece of work happened |
@@ -23,6 +24,7 @@ mod bounds;
 mod convergence;
 mod dead;
 mod goodbyes;
+mod growth;
 mod liveness;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ mod watchers;
 mod writers;
 
 use crate::{
-    outcome::Violation,
+    outcome::{Growth, Violation},
     scenario::{Scenario, Subject},
     world::{Happening, World},
 };
@@ -84,6 +86,7 @@ pub fn all(scenario: &Scenario) -> Vec<Box<dyn Checker>> {
             Box::new(attacks::Attacks::default()),
             Box::new(watchers::Watchers::default()),
             Box::new(bounds::Bounds::new(scenario)),
+            Box::new(growth::BoundedGrowth::new(scenario)),
             Box::new(writers::SingleWriter::default()),
             Box::new(liveness::Liveness::default()),
             vacuity,
@@ -100,6 +103,8 @@ pub struct Findings {
     pub found: usize,
     /// Times that a healthy, reachable member was declared failed.
     pub false_positives: u64,
+    /// What was held, early and late, where that was asked for.
+    pub growth: Vec<Growth>,
 }
 
 impl Findings {

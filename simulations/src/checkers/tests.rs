@@ -41,6 +41,18 @@ fn a_sound_world_is_found_sound() {
 }
 
 #[test]
+fn a_process_that_keeps_ever_more_is_found_where_nothing_may_grow() {
+    let more = "[engine]\nremember_down = \"8s\"\n";
+    let text = toml::to_string(&scenario(more)).unwrap();
+    let text = text.replace("[expect]\n", "[expect]\nbounded_growth = true\n");
+    let scenario = Scenario::parse(&text, "flawed").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found(World::new(&scenario, 1)), names(&[]));
+    let leaky = World::with_processes(&scenario, 1, spawn(Flaw::Leaks));
+    // The process of the second host starts with the world, as the window does.
+    assert_eq!(found(leaky), names(&["bounded-growth"]));
+}
+
+#[test]
 fn a_member_that_is_forgotten_is_found_when_tables_are_compared() {
     assert_eq!(with(Flaw::ForgetsAMember), names(&["convergence"]));
 }

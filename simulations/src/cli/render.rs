@@ -81,6 +81,16 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         &mut text,
         &format!("  trace                {}", outcome.trace_hash),
     );
+    if !outcome.growth.is_empty() {
+        let head = ["  at most held", "early", "halfway", "late"].map(str::to_owned);
+        let rows = outcome.growth.iter().map(|growth| {
+            let sizes = [growth.early, growth.halfway, growth.late];
+            let name = std::iter::once(format!("  {}", growth.what));
+            name.chain(sizes.map(|size| size.to_string())).collect()
+        });
+        let rows: Vec<_> = std::iter::once(head.to_vec()).chain(rows).collect();
+        text.push_str(&table(&rows));
+    }
     text
 }
 

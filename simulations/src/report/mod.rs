@@ -68,6 +68,7 @@ mod tests {
             hostile: std::collections::BTreeMap::new(),
             packets_per_node_s: 2.0,
             bytes_per_node_s: Spread::default(),
+            growth: Vec::new(),
             max_rss_mib: 1.0,
             trace_hash: "0".to_owned(),
         }

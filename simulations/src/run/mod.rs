@@ -230,6 +230,7 @@ impl<'a> Watch<'a> {
             hostile: world.hostile(),
             packets_per_node_s: count(total) / all_seconds.max(f64::MIN_POSITIVE),
             bytes_per_node_s: Spread::of(rate(|host| host.bytes)),
+            growth: self.findings.growth.clone(),
             max_rss_mib: 0.0,
             trace_hash: world.trace().hash(),
         }

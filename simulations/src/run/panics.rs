@@ -72,6 +72,7 @@ pub(super) fn before_the_start(
         hostile: std::collections::BTreeMap::new(),
         packets_per_node_s: 0.0,
         bytes_per_node_s: Spread::default(),
+        growth: Vec::new(),
         max_rss_mib: 0.0,
         trace_hash: String::new(),
     };

@@ -10,6 +10,9 @@ pub struct Fault {
     /// When it begins, in the world's time.
     #[serde(default)]
     pub at: Span,
+    /// How long after each beginning it begins again, until the duration is over. Default: it happens once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
     /// What it is.
     #[serde(flatten)]
     pub kind: FaultKind,

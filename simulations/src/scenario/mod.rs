@@ -159,6 +159,12 @@ pub struct Tuning {
     /// Members that are known at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_members: Option<usize>,
+    /// How many lost peers and seeds are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_contacts: Option<usize>,
+    /// How long the dead are remembered, their records, and what was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember_down: Option<Span>,
 }
 
 /// A part of the failure detection; each is a field of `tidings::gossip::Detection`.
@@ -217,6 +223,9 @@ pub struct Expect {
     /// something must all the same. Default: each must hit something.
     #[serde(default)]
     pub may_miss: bool,
+    /// Whether what nodes hold may not go on growing once all has come to its level. Default: it is not looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bounded_growth: bool,
     /// Datagrams sent by a node in a second, as a mean over all nodes and the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets_per_node_s: Option<f64>,

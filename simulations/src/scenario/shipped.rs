@@ -28,6 +28,7 @@ pub const fn shipped() -> &'static [Shipped] {
         "bootstrap",
         "bootstrap-1000",
         "burst-loss",
+        "churn-1h",
         "clock-back-1h",
         "crash",
         "duplicate-instance-id",

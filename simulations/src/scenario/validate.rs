@@ -165,6 +165,14 @@ impl Scenario {
         )?;
         at_most_24_h("expect.converge_within", expect.converge_within)?;
         at_most_24_h("expect.hold", expect.hold)?;
+        let addr = std::net::SocketAddr::from(([10, 0, 0, 1], 7_946));
+        let remember = engine_config(self, addr).remember_down;
+        require(
+            !expect.bounded_growth || self.duration.duration() >= remember * 2,
+            "expect.bounded_growth",
+            expect.bounded_growth,
+            "left out where the duration is less than twice engine.remember_down (10 min unless stated)",
+        )?;
         require(
             expect.false_positives >= -1,
             "expect.false_positives",

@@ -72,6 +72,7 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
             detect_within: None,
             heal_within: None,
             false_positives: -1,
+            bounded_growth: false,
             may_miss: true,
             packets_per_node_s: None,
             bytes_per_node_s: None,
@@ -166,6 +167,7 @@ fn bad_network(rng: &mut StdRng, troubled: Duration) -> Option<Fault> {
     let burst_loss = rng.random_bool(0.15).then_some(bursts);
     let is_bad = loss + duplicate + reorder > 0.0 || burst_loss.is_some();
     is_bad.then(|| Fault {
+        every: None,
         at: Span::ZERO,
         kind: FaultKind::Degrade {
             between: [NodeSet::All, NodeSet::All],
@@ -242,6 +244,7 @@ fn faults(rng: &mut StdRng, length: Duration, mortal: Range<usize>) -> Vec<Fault
         let left = u64::try_from(length.saturating_sub(begins_at).as_millis()).expect("some hours");
         let kind = fault(rng, left.min(60_000), &mortal);
         faults.push(Fault {
+            every: None,
             at: begins_at.into(),
             kind,
         });

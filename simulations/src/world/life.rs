@@ -91,6 +91,8 @@ impl World {
         };
         self.trace.done(self.now, host, what.to_owned());
         self.note(Happening::Ended(guest.life));
+        // Nobody asks a dead process what it was told, and there may be many of them.
+        self.mirrors[guest.life] = Mirror::default();
         self.expect_anew();
     }
 
@@ -162,6 +164,8 @@ pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
         retransmit_multiplier,
         max_datagram,
         max_members,
+        max_contacts,
+        remember_down,
     } = scenario.engine.clone();
     let span = |span: Option<crate::scenario::Span>, field: &mut Duration| {
         if let Some(span) = span {
@@ -186,5 +190,9 @@ pub(crate) fn engine_config(scenario: &Scenario, addr: SocketAddr) -> Config {
     config.retransmit_multiplier = retransmit_multiplier.unwrap_or(config.retransmit_multiplier);
     config.max_datagram = max_datagram.unwrap_or(config.max_datagram);
     config.max_members = max_members.unwrap_or(config.max_members);
+    config.max_contacts = max_contacts.unwrap_or(config.max_contacts);
+    span(remember_down, &mut config.remember_down);
+    span(remember_down, &mut config.table.park_for);
+    span(remember_down, &mut config.table.forget_empty_after);
     config
 }

@@ -207,6 +207,11 @@ impl World {
         &self.hosts
     }
 
+    /// Whether the scenario's duration is over.
+    pub const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// The network.
     pub const fn network(&self) -> &Network {
         &self.network

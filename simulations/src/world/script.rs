@@ -82,7 +82,12 @@ impl World {
             Step::EndFault(fault) => self.end_fault(fault),
             // Nothing new begins when the duration is over.
             _ if self.is_over => {}
-            Step::BeginFault(index) => self.begin_fault(index),
+            Step::BeginFault(index) => {
+                if let Some(every) = self.scenario.fault[index].every {
+                    self.put_step(self.now + every.duration(), Step::BeginFault(index));
+                }
+                self.begin_fault(index);
+            }
             Step::Flap { fault, down } => self.flap(fault, down),
             Step::End {
                 fault,

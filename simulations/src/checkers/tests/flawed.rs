@@ -26,6 +26,7 @@ pub(super) enum Flaw {
     HoldsAForgedRecord,
     SendsTooMuch,
     SetsEverMoreTimers,
+    Leaks,
     HearsNothing,
     TakesBackWhatIsRegisteredAnew,
     WritesTwiceUnderOneNumber,
@@ -238,6 +239,9 @@ impl Process for Flawed {
         if self.flaw == Flaw::SetsEverMoreTimers && self.is_on {
             gauges.timers = 10_000;
         }
+        if self.flaw == Flaw::Leaks {
+            gauges.sizes.parked = usize::try_from(self.engine.stats().datagrams_received).unwrap();
+        }
         gauges
     }
 }
@@ -282,6 +286,7 @@ pub(super) fn spawn(flaw: Flaw) -> Spawn {
         HoldsAForgedRecord,
         SendsTooMuch,
         SetsEverMoreTimers,
+        Leaks,
         HearsNothing,
         TakesBackWhatIsRegisteredAnew,
         WritesTwiceUnderOneNumber,

@@ -8,6 +8,10 @@ use crate::scenario::{
 pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
     let at = fault.at;
     check_at(scenario, at)?;
+    if let Some(every) = fault.every {
+        at_least_1_ms("every", every)?;
+        at_most_24_h("every", every)?;
+    }
     match &fault.kind {
         FaultKind::Partition { between, lasts, .. } => {
             check_pair(scenario, between)?;
@@ -60,7 +64,8 @@ pub(super) fn check(scenario: &Scenario, fault: &Fault) -> Check {
             check_fits(scenario, "after", at, Span::ZERO, 1, *after)
         }
         FaultKind::Join { count, each } => {
-            in_range("count", *count, 1, NODES_MAX - scenario.nodes)?;
+            let most = (NODES_MAX - scenario.nodes) / times(scenario, fault);
+            in_range("count", *count, 1, most)?;
             check_fits(scenario, "each", at, *each, *count, Span::ZERO)
         }
         FaultKind::Pause {
@@ -247,7 +252,7 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
         }
         NodeSet::Listed(ranges) => {
             let mut joined = scenario.fault.iter().map(|fault| match fault.kind {
-                FaultKind::Join { count, .. } => count,
+                FaultKind::Join { count, .. } => count.saturating_mul(times(scenario, fault)),
                 _ => 0,
             });
             let most = scenario.nodes + joined.try_fold(0_usize, usize::checked_add).unwrap_or(0);
@@ -267,6 +272,19 @@ pub(super) fn check_set(scenario: &Scenario, field: &str, set: &NodeSet) -> Chec
         // All, others, and a part of them: that is always somebody.
         _ => Ok(()),
     }
+}
+
+/// How often a fault begins.
+fn times(scenario: &Scenario, fault: &Fault) -> usize {
+    let left = scenario
+        .duration
+        .duration()
+        .saturating_sub(fault.at.duration());
+    let every = fault.every.map_or(left, Span::duration);
+    let again = left.as_millis().saturating_sub(1) / every.as_millis().max(1);
+    usize::try_from(again)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1)
 }
 
 /// How many nodes a set names at most.
