@@ -179,7 +179,7 @@ impl Replica {
         if self.bytes - freed + cost > self.limits.table_bytes {
             return Err(Bound::TableBytes);
         }
-        if holding.is_none() && self.owners.len() - self.live >= self.limits.absent_owners {
+        if holding.is_none() && self.waiting >= self.limits.absent_owners {
             return Err(Bound::AbsentOwners);
         }
         let waits = holding.is_none_or(|h| matches!(h.standing, Standing::Waiting { .. }));

@@ -20,9 +20,9 @@ pub struct Limits {
     pub forget_empty_after: Duration,
     /// Records per owner. Default 1,024. At the bound the oldest empty list makes room.
     pub records_per_owner: usize,
-    /// Owners that are not live but whose records are kept. Default 1,024. At the bound a stranger's
-    /// records are refused; a member that fails is kept all the same, and there are never more of
-    /// those than there were members.
+    /// Owners that never were live but whose records are kept. Default 1,024. At the bound a stranger's
+    /// records are refused. Members that failed are not counted: there are never more of those than
+    /// there were members.
     pub absent_owners: usize,
     /// What all records may cost, by [`Record::cost_bytes`](crate::table::Record::cost_bytes). Default 256 MiB.
     pub table_bytes: usize,

@@ -151,7 +151,7 @@ impl Model {
         let more = record.cost_bytes();
         let less = held.map_or(0, |(held, _)| held.cost_bytes());
         let waiting = |since| matches!(since, Since::Waiting(_));
-        let absent = self.owners.values().filter(|(s, _)| *s != Since::Live);
+        let absent = self.owners.values().filter(|(since, _)| waiting(*since));
         let lists = self
             .owners
             .get(&owner)
