@@ -93,6 +93,11 @@ pub struct Config {
     /// Members that are known at a time, dead ones included. Default 10,000. At the bound a
     /// stranger is not let in; nobody is put out for one.
     pub max_members: usize,
+    /// New processes that are let in in a second, on average: strangers, and other processes on known addresses. Default 50.
+    /// What a joiner takes over with its first table is not counted.
+    pub boot_rate: u32,
+    /// How many may be let in at once. Default 4,096: a cluster of a thousand starts, or is restarted, without being held up.
+    pub boot_burst: u32,
     /// Seeds and lost peers that are called. Default 4,096. At the bound the peer that was lost first makes room, and
     /// where all are seeds, the seed that was found first.
     pub max_contacts: usize,
@@ -182,6 +187,8 @@ impl Config {
             ("news_burst", self.news_burst),
             ("page_rate", self.page_rate),
             ("page_burst", self.page_burst),
+            ("boot_rate", self.boot_rate),
+            ("boot_burst", self.boot_burst),
         ] {
             if value == 0 {
                 return refuse(field, "0".into(), "at least 1");

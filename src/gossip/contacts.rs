@@ -77,9 +77,9 @@ pub(super) struct Contacts {
 impl Contacts {
     pub(super) fn new(interval: Duration, eagerly_for: Duration, most: usize) -> Self {
         Self {
-            most,
             eagerly_for,
             interval,
+            most,
             ..Self::default()
         }
     }
@@ -168,6 +168,13 @@ impl Contacts {
     /// How many addresses are kept, and how many hellos are unanswered.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.by_addr.len(), self.tokens.len())
+    }
+
+    /// How many are to be called at once.
+    #[cfg(test)]
+    pub(super) fn urgent(&self, now: Instant) -> usize {
+        let urgent = |contact: &&Contact| contact.is_urgent && contact.next <= now;
+        self.by_addr.values().filter(urgent).count()
     }
 
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {

@@ -68,8 +68,8 @@ pub(super) struct Members {
     active: Vec<SocketAddr>,
     suspects: usize,
     fingerprint: Fingerprint,
-    /// What has changed and has not been taken; at most one entry for each address that was ever known and not
-    /// taken since.
+    /// What has changed and has not been taken; at most one entry for each address that is known, and this
+    /// node's own.
     changed: BTreeSet<SocketAddr>,
 }
 
@@ -158,6 +158,8 @@ impl Members {
             .is_some_and(|peer| peer.id == *id && !peer.is_active())
         {
             self.peers.remove(&id.addr);
+            // Whoever does not take them should not make them pile up.
+            self.changed.remove(&id.addr);
         }
     }
 

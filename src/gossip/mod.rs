@@ -33,8 +33,11 @@
 //!   that it hears what is sent to its address.
 //! - A peer's word that somebody is dead makes a suspicion, never a death; foca's own updates excepted,
 //!   which SWIM spreads only after a suspicion has gone unanswered.
-//! - Every queue, list and table is bounded, by a number that its file states.
+//! - Every queue, list and table is bounded, by a number that its file states; `docs/limits.md` lists them. At a bound what is
+//!   new is refused, counted ([`AtLimit`]) and warned about, and no live member is put out for a stranger.
 
+mod at_limit;
+mod boots;
 mod budget;
 mod config;
 mod contacts;
@@ -57,6 +60,7 @@ mod suspicion;
 mod timers;
 mod wire;
 
+pub use at_limit::AtLimit;
 pub use config::{Config, ConfigError, MAX_DATAGRAM_BYTES, MIN_DATAGRAM_BYTES};
 pub use detection::Detection;
 pub use engine::{Engine, Entropy, Member, MemberState, Transmit};

@@ -9,7 +9,7 @@
 //! An entry leaves the queue when it has had its copies, or when a newer record of the same owner
 //! and service takes its place. It stays when the record leaves the table: a goodbye has to be told on when its owner
 //! is gone. So the engine asks for what nobody holds any more to be dropped
-//! ([`News::retain`]), before it is more than the members and the records of the table.
+//! ([`News::retain`]), before it is more than the members and the records of the table. And there are [`MOST`] at most.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,9 @@ use std::{
 use bytes::Bytes;
 
 use crate::table::Owner;
+
+/// How many entries there may be: 36 MiB of them. Records of this node itself are queued all the same.
+const MOST: usize = 32_768;
 
 type Key = (Owner, Arc<str>);
 
@@ -216,6 +219,11 @@ impl News {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether nothing of others is to be queued.
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= MOST
     }
 
     pub(super) fn clear(&mut self) {

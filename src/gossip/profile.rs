@@ -65,6 +65,8 @@ impl Config {
             contact_interval: ms(1_000),
             contact_eagerly_for: ms(600_000),
             max_members: 10_000,
+            boot_rate: 50,
+            boot_burst: 4_096,
             max_contacts: 4_096,
             table: Limits::default(),
             security: Security::default(),

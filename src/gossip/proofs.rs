@@ -101,14 +101,25 @@ impl Proofs {
         (self.proven.len(), self.parked.len())
     }
 
-    /// Keeps the first datagram of an unproven address for a moment.
-    pub(super) fn park(&mut self, now: Instant, addr: SocketAddr, header: &Header, body: &[u8]) {
+    /// Keeps the first datagram of an unproven address for a moment. Says whether there was room.
+    pub(super) fn park(
+        &mut self,
+        now: Instant,
+        addr: SocketAddr,
+        header: &Header,
+        body: &[u8],
+    ) -> bool {
         // Few enough to look at all of them.
         self.parked.retain(|_, (until, ..)| *until >= now);
-        if self.parked.len() < MOST_PARKED && !self.parked.contains_key(&addr) {
+        if self.parked.contains_key(&addr) {
+            return true;
+        }
+        let has_room = self.parked.len() < MOST_PARKED;
+        if has_room {
             self.parked
                 .insert(addr, (now + PARKED_FOR, *header, body.to_vec()));
         }
+        has_room
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Sizes {
     pub changed_members: usize,
     /// Earlier values of this node's fingerprint.
     pub history: usize,
+    /// Addresses on which there were other identities in the last seconds.
+    pub boots: usize,
     /// Large records that are being put together.
     pub assemblies: usize,
     /// The room that they take, in bytes.
@@ -45,7 +47,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 19] {
+    pub const fn each(&self) -> [(&'static str, usize); 20] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -59,6 +61,7 @@ impl Sizes {
             ("foca_updates", self.foca_updates),
             ("changed_members", self.changed_members),
             ("history", self.history),
+            ("boots", self.boots),
             ("assemblies", self.assemblies),
             ("assembly_bytes", self.assembly_bytes),
             ("wanted", self.wanted),

@@ -1,4 +1,4 @@
-use super::{security::Refused, sizes::Sizes, wire::frame::Refusal};
+use super::{at_limit::AtLimit, security::Refused, sizes::Sizes, wire::frame::Refusal};
 
 /// What a node has counted since it started, and how much it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Stats {
     /// Membership updates that were not believed: a boot in the far future, an impossible address,
     /// or one member too many.
     pub updates_refused: u64,
+    /// What was refused at a limit, by limit.
+    pub at_limit: AtLimit,
     /// Lost peers and seeds that are not called any more because there was no room for one more.
     pub contacts_displaced: u64,
     /// Reconciliations begun.
@@ -94,6 +96,9 @@ pub struct Dropped {
     pub other_cluster: u64,
     /// Larger than `max_datagram`.
     pub oversized: u64,
+    /// From a process that is not let in: there is one member too many, or new processes come too fast, or it cannot be
+    /// what it says.
+    pub not_admitted: u64,
     /// The payload does not follow the schema, or says what cannot be.
     pub malformed: u64,
     /// From this node itself.
@@ -127,6 +132,7 @@ impl Dropped {
             + self.sealed
             + self.other_cluster
             + self.oversized
+            + self.not_admitted
             + self.malformed
             + self.own
             + self.unproven
@@ -150,6 +156,7 @@ pub(super) enum Cause {
     Sealed,
     OtherCluster,
     Oversized,
+    NotAdmitted,
     Malformed,
     Own,
     Unproven,
@@ -172,6 +179,7 @@ impl Cause {
             Self::Sealed => "sealed, and there is no key",
             Self::OtherCluster => "of another cluster",
             Self::Oversized => "oversized",
+            Self::NotAdmitted => "from a process that is not let in",
             Self::Malformed => "malformed",
             Self::Own => "from this node itself",
             Self::Unproven => "from an address that is not proven",
@@ -231,6 +239,7 @@ impl Stats {
             Cause::Sealed => &mut dropped.sealed,
             Cause::OtherCluster => &mut dropped.other_cluster,
             Cause::Oversized => &mut dropped.oversized,
+            Cause::NotAdmitted => &mut dropped.not_admitted,
             Cause::Malformed => &mut dropped.malformed,
             Cause::Own => &mut dropped.own,
             Cause::Unproven => &mut dropped.unproven,

@@ -44,6 +44,7 @@ impl Engine {
             self.timers.cancel(&key);
         }
         self.transmits.clear();
+        self.transmit_bytes = 0;
         let seeds_in = self
             .config
             .seed_retry_max

@@ -29,6 +29,7 @@ use rand::RngExt;
 use super::{Engine, TimerKey, inquiries::For};
 use crate::gossip::{
     Now,
+    at_limit::Limit,
     identity::{PeerId, canonical},
     stats::Cause,
     suspicion::CONFIRMATIONS,
@@ -126,7 +127,7 @@ impl Engine {
             return;
         }
         if known.is_none() && self.cases.len() >= MOST {
-            return;
+            return self.refuse(now.instant, Limit::Cases, about.addr);
         }
         let token = self.new_token();
         let case = Case {

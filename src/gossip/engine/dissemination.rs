@@ -15,6 +15,7 @@ use super::{Engine, TimerKey, standing::Life};
 use crate::{
     gossip::{
         Instant, Now,
+        at_limit::Limit,
         news::{Copies, Occasion, Packet},
         stats::Cause,
         wire::{
@@ -148,7 +149,7 @@ impl Engine {
             return false;
         }
         if let Err(error) = self.swim.gossip(&mut self.effects) {
-            tracing::error!(target: "tidings::gossip", %error, "foca could not gossip");
+            self.foca_failed(now.instant, &error);
         }
         self.run_effects(now);
         true
@@ -214,6 +215,10 @@ impl Engine {
         encode(&item_of(record, room), &mut encoded);
         self.bound_news();
         let (owner, service) = (record.owner(), record.service().clone());
+        if source.is_some() && self.news.is_full() {
+            // Whoever lacks it finds out by the fingerprint.
+            return self.refuse(now.instant, Limit::News, owner.addr);
+        }
         self.news
             .push(owner, service, record.seq(), encoded.into(), source);
         self.kindle(now);

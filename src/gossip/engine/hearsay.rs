@@ -5,10 +5,13 @@
 //! Down is terminal, so a peer's word alone never makes it true here: it is imported as a suspicion,
 //! with our own timer, and the member and others are asked at once. If it lives it refutes, and the peer, who
 //! holds it dead, is the one who has to learn.
+//!
+//! Bounds: what we send because of such words comes from a budget of its own; what it does not cover is heard again.
 
 use super::Engine;
 use crate::gossip::{
     Now,
+    at_limit::Limit,
     identity::PeerId,
     wire::message::{Health, MemberItem, Standing},
 };
@@ -22,13 +25,21 @@ impl Engine {
                 self.rival_heard(now, id, item.health);
             } else if item.health != Health::Alive {
                 // It will hear from us that we live, or tell us in its welcome that we are dead.
-                if let Some(peer) = self.sync.peer() {
+                if let Some(peer) = self.sync.peer()
+                    && self.may_act_on_hearsay(now, id)
+                {
                     self.say_hello(now, peer, 0);
                 }
             }
             return;
         }
-        if !self.is_admissible(now, &id, 0) {
+        let is_known = self.members.get(id.addr).is_some();
+        // Death of somebody unknown is no news.
+        if !is_known && item.health == Health::Down || !self.is_admissible(now, &id, 0) {
+            return;
+        }
+        // What a joiner takes over was there before it.
+        if !self.sync.takes_all() && item.health != Health::Down && !self.may_boot(now, &id) {
             return;
         }
         let known = self
@@ -36,10 +47,10 @@ impl Engine {
             .get(id.addr)
             .map(|peer| (peer.id, peer.incarnation, peer.health));
         match (known, item.health) {
-            (None, Health::Down) => {}
             (Some((known_id, ..)), _) if known_id.supersedes(&id) => {}
             (Some((known_id, _, Health::Suspect)), Health::Down) => {
-                if known_id == id {
+                let suspicion = self.suspicions.get(&id.addr);
+                if known_id == id && suspicion.is_some_and(|suspicion| !suspicion.is_ours) {
                     self.accuse(now, id);
                 }
             }
@@ -50,13 +61,17 @@ impl Engine {
                     }
                 } else if health != Health::Down {
                     // Alive there, dead here: if it lives, it has to be reborn, so tell it.
-                    self.say_hello(now, id.addr, 0);
+                    if self.may_act_on_hearsay(now, id) {
+                        self.say_hello(now, id.addr, 0);
+                    }
                 }
             }
             (Some((known_id, incarnation, Health::Alive)), Health::Down) => {
                 if known_id == id {
-                    self.import_death(now, id, incarnation);
-                } else {
+                    if self.may_act_on_hearsay(now, id) {
+                        self.import_death(now, id, incarnation);
+                    }
+                } else if self.may_act_on_hearsay(now, id) {
                     // A later process was on that address and is gone; the one that lives there has a clock that
                     // was set back, and others will not take it in before it bears a higher identity.
                     let known = Standing {
@@ -77,6 +92,15 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether a peer's word about a member may make us send something: one datagram of its could name forty.
+    fn may_act_on_hearsay(&mut self, now: Now, about: PeerId) -> bool {
+        let may = self.hearsay_budget.take(now.instant);
+        if !may {
+            self.refuse(now.instant, Limit::Hearsay, about.addr);
+        }
+        may
     }
 
     /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use super::{Engine, membership::sender};
 use crate::gossip::{
     Now,
+    at_limit::Limit,
     identity::canonical,
     security::Body,
     stats::Cause,
@@ -162,7 +163,9 @@ impl Engine {
 
     /// Keeps the datagram for a moment, and asks its sender to prove its address.
     fn challenge(&mut self, now: Now, from: SocketAddr, header: &Header, body: &[u8], size: usize) {
-        self.proofs.park(now.instant, from, header, body);
+        if !self.proofs.park(now.instant, from, header, body) {
+            self.refuse(now.instant, Limit::Parked, from);
+        }
         self.send_cookie(now, from, size);
     }
 

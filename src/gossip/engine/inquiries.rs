@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use super::{Engine, TimerKey};
 use crate::gossip::{
     Instant, Now,
+    at_limit::Limit,
     identity::PeerId,
     stats::Cause,
     wire::{
@@ -61,7 +62,7 @@ impl Engine {
         let known = self.inquiries.get(&about.addr);
         if known.is_none_or(|inquiry| inquiry.about != about) {
             if known.is_none() && self.inquiries.len() >= MOST {
-                return;
+                return self.refuse(now.instant, Limit::Inquiries, about.addr);
             }
             let token = self.new_token();
             let inquiry = Inquiry {
@@ -82,8 +83,13 @@ impl Engine {
         match for_whom {
             For::Us => inquiry.ours = true,
             For::Asker(addr, token) => {
-                if inquiry.askers.len() < MOST_ASKERS && !inquiry.askers.contains(&(addr, token)) {
+                if inquiry.askers.contains(&(addr, token)) {
+                    return;
+                }
+                if inquiry.askers.len() < MOST_ASKERS {
                     inquiry.askers.push((addr, token));
+                } else {
+                    self.refuse(now.instant, Limit::Inquiries, about.addr);
                 }
             }
         }

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use rand::RngExt;
 
-use super::{Engine, TimerKey, standing::Life, sync::UNASKED};
+use super::{Engine, TimerKey, outbox::Topic, standing::Life, sync::UNASKED};
 use crate::gossip::{
     Now,
     identity::{PeerId, canonical},
@@ -169,10 +169,14 @@ impl Engine {
             return Err(Cause::Unexpected);
         }
         let proven = self.proofs.is_good(now.instant, from, hello.cookie);
+        // One that is not let in tries again.
+        let mut accepted = proven;
         if proven {
             if caller.addr == self.me.addr {
                 self.rival_heard(now, caller, Health::Alive);
-            } else if self.is_admissible(now, &caller, 0) {
+            } else if !self.is_admissible(now, &caller, 0) || !self.may_boot(now, &caller) {
+                accepted = false;
+            } else {
                 self.learn(now, caller, 0, Health::Alive, true);
                 if hello.known.is_some() {
                     self.own_standing_heard(now, hello.known);
@@ -196,7 +200,7 @@ impl Engine {
             me: self.me.into(),
             observed: from,
             known,
-            accepted: proven,
+            accepted,
         };
         self.send_if_no_larger(now, from, &Message::Welcome(welcome), size);
         if proven && self.members.is_active(caller.addr) {
@@ -226,7 +230,7 @@ impl Engine {
             self.rival_heard(now, host, Health::Alive);
             return Ok(());
         }
-        self.compare_observed(canonical(welcome.observed));
+        self.compare_observed(now, canonical(welcome.observed));
         self.prove(now, from);
         self.own_standing_heard(now, welcome.known);
         if !welcome.accepted {
@@ -252,7 +256,9 @@ impl Engine {
 
     /// We were alone, and no longer are: what we have registered is news.
     pub(super) fn joined(&mut self, now: Now, through: PeerId) {
-        tracing::info!(target: "tidings::gossip", through = %through.addr, "joined");
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::Joined) {
+            tracing::info!(target: "tidings::gossip", through = %through.addr, held_back, "joined");
+        }
         self.announce_own_records(now);
         self.kindle_rebirth(now);
     }
@@ -274,14 +280,18 @@ impl Engine {
     }
 
     /// Others see us under an address. If that is not the one we advertise, they may not reach us.
-    fn compare_observed(&mut self, observed: SocketAddr) {
-        if observed != self.me.addr && self.observed != Some(observed) {
+    fn compare_observed(&mut self, now: Now, observed: SocketAddr) {
+        if observed != self.me.addr
+            && self.observed != Some(observed)
+            && let Some(held_back) = self.logs.pass(now.instant, Topic::Observed)
+        {
             self.observed = Some(observed);
             let advertised = self.me.addr;
             tracing::warn!(
                 target: "tidings::gossip",
                 %advertised,
                 %observed,
+                held_back,
                 "peers see this node under another address than it advertises"
             );
         }

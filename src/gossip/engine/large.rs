@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use super::{Engine, TimerKey};
 use crate::gossip::{
     Instant, Now,
+    at_limit::Limit,
     stats::Cause,
     wire::message::{Chunk, Message, Pull, RecordKey},
 };
@@ -118,8 +119,11 @@ impl Engine {
             .get(&key)
             .is_some_and(|assembly| assembly.seq >= seq);
         let known = self.assemblies.0.contains_key(&key);
-        if underway || (!known && self.assemblies.0.len() >= MOST_ASSEMBLIES) || length == 0 {
+        if underway || length == 0 {
             return;
+        }
+        if !known && self.assemblies.0.len() >= MOST_ASSEMBLIES {
+            return self.refuse(now.instant, Limit::Assemblies, owner.addr);
         }
         let retry_at = now.instant + self.config.request_timeout;
         self.assemblies

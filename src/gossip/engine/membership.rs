@@ -9,9 +9,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use foca::{OwnedNotification, Timer};
 
-use super::{Engine, TimerKey, standing::Life};
+use super::{Engine, TimerKey, outbox::Topic, standing::Life};
 use crate::gossip::{
     Instant, Now,
+    at_limit::Limit,
+    boots::New,
     foca_runtime::{Effect, foca_config},
     identity::{PeerId, canonical},
     members::Change,
@@ -53,11 +55,14 @@ impl Engine {
             return Err(Cause::Misaddressed);
         }
         if !self.is_admissible(now, &src, 0) {
-            return Err(Cause::Malformed);
+            return Err(Cause::NotAdmitted);
         }
         if head.to != addressee(&self.me) {
             self.correct_address(now, src);
             return Err(Cause::Misaddressed);
+        }
+        if !self.may_boot(now, &src) {
+            return Err(Cause::NotAdmitted);
         }
         self.filter_updates(now, &mut packet);
         if self.me != packet.header.dst || !self.feeds_foca() {
@@ -116,7 +121,26 @@ impl Engine {
         let room = known || self.members.len() + coming < self.config.max_members;
         let admissible = room && id.is_reachable() && !id.is_from_the_future(now.unix_ms);
         self.stats.updates_refused += u64::from(!admissible);
+        if !room {
+            self.refuse(now.instant, Limit::Members, id.addr);
+        }
         admissible
+    }
+
+    /// Whether an identity that is to be let in is none, or not one too many, of those that are new.
+    pub(super) fn may_boot(&mut self, now: Now, id: &PeerId) -> bool {
+        let new = match self.members.get(id.addr).map(|peer| peer.id) {
+            None => New::Stranger,
+            Some(known) if !id.supersedes(&known) => return true,
+            Some(known) if known.boot == id.boot => New::Rebirth,
+            Some(_) => New::Boot,
+        };
+        let admitted = self.boots.admit(now.instant, id.addr, new);
+        if !admitted {
+            self.stats.updates_refused += 1;
+            self.refuse(now.instant, Limit::Boots, id.addr);
+        }
+        admitted
     }
 
     fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
@@ -139,7 +163,7 @@ impl Engine {
             if !is_news || is_stranger && update.state() == foca::State::Down {
                 return false;
             }
-            let admissible = self.is_admissible(now, id, coming);
+            let admissible = self.is_admissible(now, id, coming) && self.may_boot(now, id);
             coming += usize::from(admissible && is_stranger);
             admissible
         });
@@ -207,7 +231,14 @@ impl Engine {
             .swim
             .apply_many(updates.into_iter(), spread, &mut self.effects);
         if let Err(error) = applied {
-            tracing::error!(target: "tidings::gossip", %error, "foca refused an update");
+            self.foca_failed(self.last_input, &error);
+        }
+    }
+
+    /// foca could not do what it should always be able to do.
+    pub(super) fn foca_failed(&mut self, now: Instant, error: &foca::Error) {
+        if let Some(held_back) = self.logs.pass(now, Topic::Foca) {
+            tracing::error!(target: "tidings::gossip", %error, held_back, "foca failed");
         }
     }
 
@@ -380,7 +411,9 @@ impl Engine {
     /// Nobody is left. foca has stopped; calling others is up to us.
     fn alone(&mut self, now: Now) {
         self.connected = false;
-        tracing::info!(target: "tidings::gossip", "no member is left; calling seeds and lost peers");
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::Alone) {
+            tracing::info!(target: "tidings::gossip", held_back, "no member is left; calling seeds and lost peers");
+        }
         self.retry_seeds_soon(now);
     }
 }

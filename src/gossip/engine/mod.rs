@@ -50,6 +50,7 @@ use self::{
 };
 use super::{
     Config, ConfigError, Instant, Now, Sizes, Stats,
+    boots::Boots,
     budget::Budget,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
@@ -100,6 +101,11 @@ mod tests;
 const ANSWER_RATE: u32 = 200;
 /// How many of them may leave at once.
 const ANSWER_BURST: u32 = 256;
+
+/// How many calls and suspicions may follow from others' word about members in a second.
+const HEARSAY_RATE: u32 = 200;
+/// How many at once: as many as there can be calls without an answer.
+const HEARSAY_BURST: u32 = 1_024;
 
 /// The randomness that an engine starts with.
 #[derive(Clone)]
@@ -247,6 +253,9 @@ pub struct Engine {
     page_budget: Budget,
     /// For answers that nobody's news should wait for.
     answer_budget: Budget,
+    /// For what somebody's word about members causes.
+    hearsay_budget: Budget,
+    boots: Boots,
 
     proofs: Proofs,
     contacts: Contacts,
@@ -260,6 +269,8 @@ pub struct Engine {
     timers: Timers<TimerKey>,
     wants_seeds: bool,
     transmits: VecDeque<Transmit>,
+    /// What they take, in bytes.
+    transmit_bytes: usize,
     events: VecDeque<Event>,
     stats: Stats,
     logs: LogGate,
@@ -335,6 +346,8 @@ impl Engine {
             burst: Burst::default(),
             news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
             answer_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
+            hearsay_budget: Budget::new(HEARSAY_RATE, HEARSAY_BURST, now.instant),
+            boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random()),
             contacts,
@@ -346,6 +359,7 @@ impl Engine {
             timers: Timers::default(),
             wants_seeds: false,
             transmits: VecDeque::new(),
+            transmit_bytes: 0,
             events: VecDeque::new(),
             stats: Stats::default(),
             logs: LogGate::default(),
@@ -391,7 +405,9 @@ impl Engine {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let transmit = self.transmits.pop_front()?;
+        self.transmit_bytes -= outbox::cost(&transmit);
+        Some(transmit)
     }
 
     /// The next thing that happened.
@@ -486,6 +502,7 @@ impl Engine {
             foca_updates: self.swim.updates_backlog(),
             changed_members: self.members.changed_len(),
             history: self.history.len(),
+            boots: self.boots.len(),
             assemblies,
             assembly_bytes,
             wanted: self.sync.wanted(),

@@ -1,4 +1,7 @@
 //! Framing what goes out, counting it, and log lines that cannot flood.
+//!
+//! Bounds: [`TRANSMIT_BYTES_MAX`] of datagrams that the driver has not sent; what comes on top is dropped, as a full send
+//! buffer would drop it. One log line on each topic in [`LOG_EVERY`].
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -7,6 +10,7 @@ use bytes::Bytes;
 use super::{Engine, Transmit};
 use crate::gossip::{
     Instant, Now,
+    at_limit::Limit,
     identity::PeerId,
     stats::Cause,
     wire::{
@@ -19,13 +23,31 @@ use crate::gossip::{
 /// The least time between two log lines on one topic.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// How many bytes of datagrams may wait for the driver: a hundred times what a turn of the driver sends.
+const TRANSMIT_BYTES_MAX: usize = 16 << 20;
+/// What each takes besides its payload.
+const TRANSMIT_OVERHEAD_BYTES: usize = 128;
+
+/// What a datagram that waits takes.
+pub(super) fn cost(transmit: &Transmit) -> usize {
+    transmit.payload.len() + TRANSMIT_OVERHEAD_BYTES
+}
+
 /// What a line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Topic {
     Dropped(Cause),
-    Refused,
     Untrusted,
+    Limit(Limit),
     Clock,
+    Foca,
+    OwnRecord,
+    DeclaredDown,
+    Reborn,
+    SteppedBack,
+    Observed,
+    Joined,
+    Alone,
 }
 
 /// Lets one line on each topic through in [`LOG_EVERY`], with the number of those it held back.
@@ -115,12 +137,27 @@ impl Engine {
     }
 
     pub(super) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
-        self.stats.datagrams_sent += 1;
-        self.stats.bytes_sent += datagram.len() as u64;
-        self.transmits.push_back(Transmit {
+        let transmit = Transmit {
             to,
             payload: Bytes::from(datagram),
-        });
+        };
+        let cost = cost(&transmit);
+        if self.transmit_bytes + cost > TRANSMIT_BYTES_MAX {
+            return self.refuse(self.last_input, Limit::Transmits, to);
+        }
+        self.stats.datagrams_sent += 1;
+        self.stats.bytes_sent += transmit.payload.len() as u64;
+        self.transmit_bytes += cost;
+        self.transmits.push_back(transmit);
+    }
+
+    /// Something is refused at a limit: it is counted, and now and then warned about.
+    pub(super) fn refuse(&mut self, now: Instant, limit: Limit, about: SocketAddr) {
+        self.stats.at_limit.count(limit);
+        if let Some(held_back) = self.logs.pass(now, Topic::Limit(limit)) {
+            let limit = limit.name();
+            tracing::warn!(target: "tidings::gossip", limit, %about, held_back, "refused at a limit");
+        }
     }
 
     /// Sends what follows the full head of a packet of foca's, with the short head in its place.

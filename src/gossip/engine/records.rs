@@ -15,7 +15,7 @@ use crate::{
         wire::{content, message::RecordKey},
     },
     registry::{MAX_NAME_BYTES, MAX_RECORD_BYTES, RegistrarError, ServiceInstance},
-    table::{Applied, Bound, LEAVING, Owner, Record},
+    table::{Applied, LEAVING, Owner, Record},
 };
 
 /// A sequence number above this is nobody's: an owner would have to write a million records a
@@ -130,8 +130,10 @@ impl Engine {
     /// Writes again what we have of a service. It was written before, or is an empty list, and so
     /// within the limits; only a table filled by others in the meantime has no room for it.
     pub(super) fn rewrite_own(&mut self, now: Now, service: &Arc<str>) {
-        if let Err(error) = self.write_own(now, service) {
-            tracing::error!(target: "tidings::gossip", %service, %error, "own record refused");
+        if let Err(error) = self.write_own(now, service)
+            && let Some(held_back) = self.logs.pass(now.instant, Topic::OwnRecord)
+        {
+            tracing::error!(target: "tidings::gossip", %service, %error, held_back, "own record refused");
         }
     }
 
@@ -212,7 +214,7 @@ impl Engine {
             Applied::Same | Applied::Stale => {}
             Applied::Refused(bound) => {
                 self.stats.records_refused += 1;
-                self.warn_refused(now, owner, bound);
+                self.refuse(now.instant, bound.into(), owner.addr);
             }
         }
         Ok(())
@@ -252,12 +254,6 @@ impl Engine {
         };
         let has_left = peer.id.boot == owner.boot && !peer.is_active();
         peer.id.boot > owner.boot || has_left && !self.replica.knows(owner)
-    }
-
-    fn warn_refused(&mut self, now: Now, owner: Owner, bound: Bound) {
-        if let Some(held_back) = self.logs.pass(now.instant, Topic::Refused) {
-            tracing::warn!(target: "tidings::gossip", %owner, ?bound, held_back, "record refused");
-        }
     }
 
     /// Somebody holds a record of ours. If it is not what we say, we say it again, above it.

@@ -12,6 +12,7 @@ use super::{Engine, dissemination::item_of};
 use crate::{
     gossip::{
         Now,
+        at_limit::Limit,
         identity::PeerId,
         members::Peer,
         wire::{
@@ -232,7 +233,7 @@ impl Engine {
         // All of it or nothing: an answer that lacks a part is asked for again as a whole, and one budget that is spent
         // on halves of answers serves nobody.
         if !self.page_budget.take_many(now.instant, count.into()) {
-            return;
+            return self.refuse(now.instant, Limit::Pages, to);
         }
         for (index, batch) in (0..count).zip(batches.full) {
             let part = Part {
@@ -253,6 +254,8 @@ impl Engine {
         if self.page_budget.take(now.instant) {
             self.stats.pages_sent += 1;
             self.send(now, to, message);
+        } else {
+            self.refuse(now.instant, Limit::Pages, to);
         }
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::{Engine, TimerKey};
+use super::{Engine, TimerKey, outbox::Topic};
 use crate::{
     gossip::{
         Instant, Now,
@@ -73,7 +73,9 @@ impl Engine {
         if self.life != Life::Running {
             return;
         }
-        tracing::warn!(target: "tidings::gossip", me = %self.me, "declared down by others");
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::DeclaredDown) {
+            tracing::warn!(target: "tidings::gossip", me = %self.me, held_back, "declared down by others");
+        }
         self.life = Life::Defunct;
         self.reborn_as(now, self.me.reborn());
         for addr in self.members.choose(ASKED, &mut self.rng) {
@@ -155,7 +157,9 @@ impl Engine {
             return;
         }
         let addr = self.me.addr;
-        tracing::error!(target: "tidings::gossip", %addr, "another process has this address; stepping back");
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::SteppedBack) {
+            tracing::error!(target: "tidings::gossip", %addr, held_back, "another process has this address; stepping back");
+        }
         self.life = Life::SteppedBack;
         self.connected = false;
         self.rebirths.due = None;
@@ -242,10 +246,11 @@ impl Engine {
     fn take_identity(&mut self, now: Now, id: PeerId) {
         let before = self.me;
         if let Err(error) = self.swim.change_identity(id, &mut self.effects) {
-            tracing::error!(target: "tidings::gossip", %error, "foca refused our new identity");
-            return;
+            return self.foca_failed(now.instant, &error);
         }
-        tracing::info!(target: "tidings::gossip", %before, now = %id, "reborn");
+        if let Some(held_back) = self.logs.pass(now.instant, Topic::Reborn) {
+            tracing::info!(target: "tidings::gossip", %before, now = %id, held_back, "reborn");
+        }
         self.me = id;
         self.me_hash = member_hash(&id);
         self.members.note_changed(id.addr);

@@ -11,7 +11,8 @@
 //! the next follows 200 ms later, the pause doubling to ten seconds until something is learned, by whatever means. So
 //! what a burst of changes left out is mended at once, and steady change cannot keep anybody
 //! reconciling. [`WINDOW`] records are asked for at a time; a session ends after [`MOST_TRIES`]
-//! requests in a row without progress.
+//! requests in a row without progress, and after [`SESSION_FOR`] whatever comes ([`JOINING_FOR`] for a joiner's first one).
+//! It wants [`MOST_WANTED`] records at most; a later one gets the rest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +25,7 @@ use rand::RngExt;
 use super::{Engine, TimerKey, standing::Life};
 use crate::gossip::{
     Instant, Now,
+    at_limit::Limit,
     budget::Budget,
     stats::Cause,
     wire::message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordItem, RecordKey},
@@ -37,6 +39,10 @@ const MOST_TRIES: u8 = 5;
 const MOST_WANTED: usize = 100_000;
 /// How many sessions may follow each other closely.
 pub(super) const SESSIONS_AT_ONCE: u32 = 8;
+/// How long a session takes at most.
+const SESSION_FOR: Duration = Duration::from_secs(120);
+/// How long a joiner's first one does: 256 MiB at 16 pages a round trip of 300 ms take as long.
+const JOINING_FOR: Duration = Duration::from_secs(3_600);
 /// The pause after a session of which nothing came, when something came of the one before.
 const IDLE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a look is put off at most while news comes in.
@@ -91,9 +97,21 @@ impl Sync {
         !self.has_table
     }
 
+    /// The id of the last request.
+    #[cfg(test)]
+    pub(super) const fn last_id(&self) -> u32 {
+        self.last_id
+    }
+
     /// Whom we reconcile with at present.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.session.as_ref().map(|session| session.peer)
+    }
+
+    /// Whether the session under way takes over a peer's whole table.
+    pub(super) fn takes_all(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.theirs.is_none())
     }
 
     /// How many records the session under way wants.
@@ -111,6 +129,7 @@ impl Sync {
 
 #[derive(Debug)]
 struct Session {
+    begun: Instant,
     /// The ids of its requests, the first and the present one.
     first_id: u32,
     id: u32,
@@ -181,7 +200,7 @@ impl Engine {
     /// come unasked with the welcome; if they do not, they are asked for.
     pub(super) fn sync_all(&mut self, now: Now, peer: SocketAddr) {
         if self.sync.needs_table() && self.sync.session.is_none() {
-            self.open_session(peer, None);
+            self.open_session(now.instant, peer, None);
             self.timers.set(
                 TimerKey::SyncRetry,
                 now.instant + self.config.request_timeout,
@@ -190,14 +209,15 @@ impl Engine {
     }
 
     fn begin_sync(&mut self, now: Now, peer: SocketAddr, theirs: Option<u64>) {
-        self.open_session(peer, theirs);
+        self.open_session(now.instant, peer, theirs);
         self.ask_listing(now);
     }
 
-    fn open_session(&mut self, peer: SocketAddr, theirs: Option<u64>) {
+    fn open_session(&mut self, now: Instant, peer: SocketAddr, theirs: Option<u64>) {
         self.stats.syncs += 1;
         tracing::debug!(target: "tidings::gossip", %peer, everything = theirs.is_none(), "reconciling");
         self.sync.session = Some(Session {
+            begun: now,
             first_id: UNASKED,
             id: UNASKED,
             peer,
@@ -278,6 +298,21 @@ impl Engine {
         if !of_ours || session.peer != from {
             return false;
         }
+        let longest = if session.theirs.is_some() {
+            SESSION_FOR
+        } else {
+            JOINING_FOR
+        };
+        if now.instant - session.begun > longest {
+            // Whoever goes on and on keeps us from all others.
+            self.refuse(now.instant, Limit::SyncTime, from);
+            self.end_sync(now, false);
+            return false;
+        }
+        if session.id == part.session && session.parts.contains(&part.index) && !session.listed {
+            // What has come before is no progress.
+            return true;
+        }
         self.timers.set(
             TimerKey::SyncRetry,
             now.instant + self.config.request_timeout,
@@ -330,7 +365,7 @@ impl Engine {
 
     /// A peer holds this record: it is wanted if we lack it, and put right if it is ours and not
     /// what we wrote.
-    fn record_listed(&mut self, now: Now, item: RecordItem) {
+    pub(super) fn record_listed(&mut self, now: Now, item: RecordItem) {
         let owner = item.key.owner();
         let held = self.replica.record(owner, &item.key.service);
         let held = held.map(|held| (held.seq(), held.hash().hash));
@@ -346,11 +381,14 @@ impl Engine {
         };
         // What was refused once is refused again.
         let wanted = wanted && !self.verification.has_refused(item.hash);
-        if let Some(session) = &mut self.sync.session
-            && wanted
-            && session.wanted.len() < MOST_WANTED
-        {
+        let Some(session) = self.sync.session.as_mut().filter(|_| wanted) else {
+            return;
+        };
+        if session.wanted.len() < MOST_WANTED {
             session.wanted.entry(item.key).or_insert(false);
+        } else {
+            // A later session gets them.
+            self.refuse(now.instant, Limit::Wanted, owner.addr);
         }
     }
 

@@ -27,6 +27,7 @@ mod inquiring;
 mod joining;
 mod large_records;
 mod leaving_cluster;
+mod limits;
 mod pausing;
 mod reconciliation;
 mod registering;
