@@ -263,16 +263,15 @@ impl Engine {
         self.kindle_rebirth(now);
     }
 
-    /// A peer that has not heard of us wants our address proven. Only one whom we know of, or
-    /// have called, is answered: the answer is larger than the question.
+    /// A peer that has not heard of us wants our address proven. Only a live member is answered, because the answer is larger
+    /// than the question; anybody else is called, and that is answered by a welcome.
     pub(super) fn cookie_received(
         &mut self,
         now: Now,
         from: SocketAddr,
         cookie: Cookie,
     ) -> Result<(), Cause> {
-        let known = self.members.get(from).is_some() || self.contacts.contains(from);
-        if !known || !self.answer_budget.take(now.instant) {
+        if !self.members.is_active(from) || !self.answer_budget.take(now.instant) {
             return Err(Cause::Unexpected);
         }
         self.say_hello(now, from, cookie.value());
