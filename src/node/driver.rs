@@ -26,14 +26,15 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::TARGET;
 use super::clock::Clock;
 use super::commands::{Command, Reply};
 use super::limiter::Limiter;
+use super::report::Report;
 use super::seeds::Resolver;
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
 use super::transport::Transport;
-use super::{TARGET, report};
 use crate::gossip::{Engine, Transmit};
 use crate::registry::RegistrarError;
 use crate::table::Event;
@@ -85,6 +86,7 @@ pub(super) struct Driver {
     leave_by: Option<Instant>,
     receive_warnings: Limiter,
     send_warnings: Limiter,
+    report: Report,
 }
 
 /// The driver's ends of what connects it to its handles. None of them keeps a handle alive.
@@ -132,6 +134,7 @@ impl Driver {
             leave_by: None,
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
+            report: Report::new(advertised),
         }
     }
 
@@ -315,7 +318,7 @@ impl Driver {
             self.channels.published.set_member(addr, member);
         }
         while let Some(event) = self.engine.poll_event() {
-            report::log(self.advertised, &event);
+            self.report.log(&event);
             // No subscriber is no error.
             let _ = self.channels.events.send(event);
         }

@@ -2,66 +2,153 @@
 //!
 //! The fields are stable: `event` (a word), `node` (this node's advertised address), `member` (whose
 //! doing it was), and where they apply `service`, `id`, `version`, `status`, `instances` (a count).
+//!
+//! Bounds: [`LINES_MAX`] lines in [`WINDOW`], because it is others who make them; then one that says how many were held back.
+//! Warnings of one sort come once in [`WINDOW`].
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::TARGET;
+use super::limiter::Limiter;
 use crate::registry::ServiceInstance;
 use crate::table::Event;
 
-/// Logs one event of the node that advertises `node`.
-pub(super) fn log(node: SocketAddr, event: &Event) {
-    match event {
-        Event::Joined { member } => member_changed(node, "joined", member.addr, 0),
-        Event::Left { member, instances } => {
-            member_changed(node, "left", member.addr, instances.len());
+/// What a start of a thousand nodes makes, and some.
+const LINES_MAX: u32 = 5_000;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Writes the log of one node.
+#[derive(Debug)]
+pub(super) struct Report {
+    node: SocketAddr,
+    since: Instant,
+    lines: u32,
+    held_back: u64,
+    conflicts: Limiter,
+    duplicates: Limiter,
+}
+
+impl Report {
+    /// Of the node that advertises `node`.
+    pub(super) fn new(node: SocketAddr) -> Self {
+        Self {
+            node,
+            since: Instant::now(),
+            lines: 0,
+            held_back: 0,
+            conflicts: Limiter::new(WINDOW),
+            duplicates: Limiter::new(WINDOW),
         }
-        Event::Failed { member, instances } => {
-            member_changed(node, "failed", member.addr, instances.len());
+    }
+
+    /// Logs one event, if that is not one line too many.
+    pub(super) fn log(&mut self, event: &Event) {
+        let node = self.node;
+        match event {
+            Event::Joined { member } => self.member_changed("joined", member.addr, 0),
+            Event::Left { member, instances } => {
+                self.member_changed("left", member.addr, instances.len());
+            }
+            Event::Failed { member, instances } => {
+                self.member_changed("failed", member.addr, instances.len());
+            }
+            Event::Recovered { member, instances } => {
+                self.member_changed("recovered", member.addr, instances.len());
+            }
+            Event::Registered { owner, instance } => {
+                self.service_changed("registered", owner.addr, instance);
+            }
+            Event::Updated { owner, instance } => {
+                self.service_changed("updated", owner.addr, instance);
+            }
+            Event::Deregistered { owner, instance } => {
+                self.service_changed("deregistered", owner.addr, instance);
+            }
+            Event::AddressConflict { addr, stepped_back } => {
+                if let Some(held_back) = self.conflicts.permit() {
+                    warn!(
+                        target: TARGET, event = "address_conflict", %node, member = %addr, stepped_back, held_back, "{event}"
+                    );
+                }
+            }
+            Event::DuplicateInstance {
+                service,
+                id,
+                owner,
+                other,
+            } => {
+                if let Some(held_back) = self.duplicates.permit() {
+                    warn!(
+                        target: TARGET, event = "duplicate_instance", %node, member = %owner.addr,
+                        other = %other.addr, %service, %id, held_back, "{event}"
+                    );
+                }
+            }
         }
-        Event::Recovered { member, instances } => {
-            member_changed(node, "recovered", member.addr, instances.len());
+    }
+
+    /// Whether there may be another line.
+    fn permits(&mut self) -> bool {
+        let now = Instant::now();
+        if now - self.since >= WINDOW {
+            if self.held_back > 0 {
+                let (node, held_back) = (self.node, self.held_back);
+                warn!(target: TARGET, event = "held_back", %node, held_back, "more changes than are logged");
+            }
+            (self.since, self.lines, self.held_back) = (now, 0, 0);
         }
-        Event::Registered { owner, instance } => {
-            service_changed(node, "registered", owner.addr, instance);
+        self.lines = self.lines.saturating_add(1);
+        let permits = self.lines <= LINES_MAX;
+        self.held_back += u64::from(!permits);
+        permits
+    }
+
+    fn member_changed(&mut self, event: &'static str, member: SocketAddr, instances: usize) {
+        if self.permits() {
+            let node = self.node;
+            info!(target: TARGET, event, %node, %member, instances, "member {event}");
         }
-        Event::Updated { owner, instance } => {
-            service_changed(node, "updated", owner.addr, instance);
-        }
-        Event::Deregistered { owner, instance } => {
-            service_changed(node, "deregistered", owner.addr, instance);
-        }
-        Event::AddressConflict { addr, stepped_back } => {
-            warn!(target: TARGET, event = "address_conflict", %node, member = %addr, stepped_back, "{event}");
-        }
-        Event::DuplicateInstance {
-            service,
-            id,
-            owner,
-            other,
-        } => {
-            warn!(
-                target: TARGET, event = "duplicate_instance", %node, member = %owner.addr,
-                other = %other.addr, %service, %id, "{event}"
+    }
+
+    fn service_changed(
+        &mut self,
+        event: &'static str,
+        member: SocketAddr,
+        instance: &ServiceInstance,
+    ) {
+        if self.permits() {
+            let node = self.node;
+            info!(
+                target: TARGET, event, %node, %member, service = instance.name(), id = instance.id(),
+                version = instance.version(), status = ?instance.status(), "service {event}"
             );
         }
     }
 }
 
-fn member_changed(node: SocketAddr, event: &'static str, member: SocketAddr, instances: usize) {
-    info!(target: TARGET, event, %node, %member, instances, "member {event}");
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Owner;
 
-fn service_changed(
-    node: SocketAddr,
-    event: &'static str,
-    member: SocketAddr,
-    instance: &ServiceInstance,
-) {
-    info!(
-        target: TARGET, event, %node, %member, service = instance.name(), id = instance.id(),
-        version = instance.version(), status = ?instance.status(), "service {event}"
-    );
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_changes_is_5000_lines_in_ten_seconds() {
+        let node = SocketAddr::from(([127, 0, 0, 1], 7946));
+        let mut report = Report::new(node);
+        let member = Owner {
+            addr: node,
+            boot: 1,
+        };
+        for _ in 0..6_000 {
+            report.log(&Event::Joined { member });
+        }
+        assert_eq!(report.held_back, 1_000);
+        tokio::time::advance(WINDOW).await;
+        report.log(&Event::Joined { member });
+        assert_eq!((report.lines, report.held_back), (1, 0));
+    }
 }
