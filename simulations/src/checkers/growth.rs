@@ -34,7 +34,14 @@ const SAMPLES: u32 = 10;
 #[derive(Debug)]
 pub(super) struct BoundedGrowth {
     remember: Duration,
-    samples: Vec<(Instant, Vec<(LifeId, Vec<usize>)>)>,
+    samples: Vec<Sample>,
+}
+
+/// The sizes of every node at one time.
+#[derive(Debug)]
+struct Sample {
+    at: Instant,
+    nodes: Vec<(LifeId, Vec<usize>)>,
 }
 
 impl BoundedGrowth {
@@ -49,11 +56,9 @@ impl BoundedGrowth {
     /// The largest of each size from one time to another, among the given nodes.
     fn largest(&self, lives: &[LifeId], from: Instant, to: Instant) -> Vec<usize> {
         let mut largest = vec![0; names().len()];
-        let within = self
-            .samples
-            .iter()
-            .filter(|(at, _)| (from..=to).contains(at));
-        for (life, sizes) in within.flat_map(|(_, nodes)| nodes) {
+        let within = |sample: &&Sample| (from..=to).contains(&sample.at);
+        let samples = self.samples.iter().filter(within);
+        for (life, sizes) in samples.flat_map(|sample| &sample.nodes) {
             if lives.binary_search(life).is_ok() {
                 for (most, size) in largest.iter_mut().zip(sizes) {
                     *most = (*most).max(*size);
@@ -77,13 +82,16 @@ impl Checker for BoundedGrowth {
         if !world.scenario().expect.bounded_growth || world.is_over() {
             return;
         }
-        let last = self.samples.last().map(|(at, _)| *at);
+        let last = self.samples.last().map(|sample| sample.at);
         if last.is_some_and(|last| world.now() - last < self.remember / SAMPLES) {
             return;
         }
         let guests = world.hosts().iter().filter_map(|host| host.guest.as_ref());
         let sizes = guests.map(|guest| (guest.life, sizes(&guest.process.gauges())));
-        self.samples.push((world.now(), sizes.collect()));
+        self.samples.push(Sample {
+            at: world.now(),
+            nodes: sizes.collect(),
+        });
     }
 
     fn at_rest(&mut self, world: &World, findings: &mut Findings) {
@@ -99,8 +107,8 @@ impl Checker for BoundedGrowth {
             self.largest(&whole, World::instant(from), World::instant(to))
         };
         let early = window(remember / 5, remember * 6 / 5);
-        let halfway = window((end - remember) / 2, end / 2);
-        let late = window(end - remember / 2, end);
+        let halfway = window(end.saturating_sub(remember) / 2, end / 2);
+        let late = window(end.saturating_sub(remember / 2), end);
         for (index, what) in names().into_iter().enumerate() {
             let growth = Growth {
                 what: what.to_owned(),
