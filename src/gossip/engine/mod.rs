@@ -23,6 +23,7 @@
 //! | `serve` | reconciliation: answering |
 //! | `large` | records larger than a datagram |
 //! | `leaving` | goodbye |
+//! | `figures` | what was counted, and how much is held |
 //! | `assume` | a settled start, for tests (feature `testing`) |
 //! | `invariants` | what holds after every step, for tests |
 
@@ -49,7 +50,7 @@ use self::{
     sync::Sync,
 };
 use super::{
-    Config, ConfigError, Instant, Now, Sizes, Stats,
+    Config, ConfigError, Instant, Now, Stats,
     boots::Boots,
     budget::Budget,
     contacts::Contacts,
@@ -74,6 +75,7 @@ use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
 mod assume;
 mod cases;
 mod dissemination;
+mod figures;
 mod hearsay;
 mod inbox;
 mod inquiries;
@@ -460,56 +462,6 @@ impl Engine {
             boot: self.me.boot,
             state: MemberState::Alive,
             is_self: true,
-        }
-    }
-
-    /// What was counted so far.
-    pub fn stats(&self) -> Stats {
-        let (records, record_bytes) = self.replica.size();
-        Stats {
-            members: self.members.active_len() + 1,
-            suspects: self.members.suspects(),
-            records,
-            record_bytes,
-            waiting_bytes: self.replica.waiting_bytes(),
-            absent_owners: self.replica.absent_owners(),
-            known_members: self.members.len(),
-            timers: self.timers.len(),
-            news_pending: self.news.len(),
-            local_health: self.local_health.score(),
-            sessions: self.guard.sessions(),
-            clocks_off: self.guard.clocks_off(),
-            contacts_displaced: self.contacts.displaced(),
-            sizes: self.sizes(),
-            ..self.stats
-        }
-    }
-
-    fn sizes(&self) -> Sizes {
-        let (assemblies, assembly_bytes) = self.assemblies.size();
-        let (proven, parked) = self.proofs.size();
-        let (contacts, calls) = self.contacts.size();
-        Sizes {
-            contacts,
-            calls,
-            proven,
-            parked,
-            suspicions: self.suspicions.len(),
-            cases: self.cases.len(),
-            inquiries: self.inquiries.len(),
-            remove_down: self.remove_down.len(),
-            foca_timers: self.foca_timers.len(),
-            foca_updates: self.swim.updates_backlog(),
-            changed_members: self.members.changed_len(),
-            history: self.history.len(),
-            boots: self.boots.len(),
-            assemblies,
-            assembly_bytes,
-            wanted: self.sync.wanted(),
-            waiting_owners: self.replica.waiting_owners(),
-            table_deadlines: self.replica.deadlines(),
-            log_topics: self.logs.len(),
-            transmits: self.transmits.len(),
         }
     }
 
