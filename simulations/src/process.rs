@@ -92,8 +92,6 @@ pub struct Gauges {
     pub absent_owners: usize,
     /// Members that are known, dead ones included.
     pub known_members: usize,
-    /// Sessions of senders that are remembered.
-    pub sessions: usize,
     /// How much there is of everything else that others can make grow.
     pub sizes: Sizes,
     /// Reconciliations begun, ever.
@@ -217,7 +215,6 @@ impl Process for Engine {
             waiting_bytes: stats.waiting_bytes,
             absent_owners: stats.absent_owners,
             known_members: stats.known_members,
-            sessions: stats.sessions,
             sizes: stats.sizes,
             syncs: stats.syncs,
             garbage: stats.dropped.malformed + stats.dropped.truncated + stats.dropped.oversized,

@@ -177,7 +177,7 @@ impl Contacts {
         self.by_addr.values().filter(urgent).count()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn contains(&self, addr: SocketAddr) -> bool {
         self.by_addr.contains_key(&addr)
     }

@@ -39,6 +39,8 @@ pub struct Sizes {
     pub waiting_owners: usize,
     /// Owners and empty lists that are to be forgotten some time.
     pub table_deadlines: usize,
+    /// Hashes of records that were refused because they are not signed as they should be.
+    pub refused: usize,
     /// What is logged about at most once in ten seconds.
     pub log_topics: usize,
     /// Datagrams that were not taken by [`Engine::poll_transmit`](super::Engine::poll_transmit) yet.
@@ -47,7 +49,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 20] {
+    pub const fn each(&self) -> [(&'static str, usize); 21] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -67,6 +69,7 @@ impl Sizes {
             ("wanted", self.wanted),
             ("waiting_owners", self.waiting_owners),
             ("table_deadlines", self.table_deadlines),
+            ("refused", self.refused),
             ("log_topics", self.log_topics),
             ("transmits", self.transmits),
         ]

@@ -67,7 +67,8 @@ pub(super) enum Life {
 }
 
 pub(super) struct Driver {
-    engine: Engine,
+    /// Boxed: it is large, and a task's future is moved as a whole.
+    engine: Box<Engine>,
     socket: Transport,
     clock: Clock,
     advertised: SocketAddr,
@@ -116,7 +117,7 @@ impl Driver {
     ) -> Self {
         let granted = u64::try_from(socket.granted_bytes()).unwrap_or(u64::MAX);
         Self {
-            engine,
+            engine: Box::new(engine),
             socket,
             clock,
             advertised,

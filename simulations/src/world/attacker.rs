@@ -324,21 +324,21 @@ impl World {
             _ => false,
         };
         if before != after && !is_authentic {
-            let harm = Harm {
+            let harm = Box::new(Harm {
                 way: hostile.way,
                 before,
                 after,
-            };
+            });
             self.note(Happening::Harmed { life, harm });
         }
     }
 }
 
-/// What a process holds, without what it counts.
-const fn held(gauges: Gauges) -> Gauges {
-    Gauges {
-        garbage: 0,
-        syncs: 0,
-        ..gauges
-    }
+/// What a process holds, without what it counts, and without what it has to say: that a datagram was refused is logged.
+const fn held(mut gauges: Gauges) -> Gauges {
+    gauges.garbage = 0;
+    gauges.syncs = 0;
+    gauges.sizes.log_topics = 0;
+    gauges.sizes.transmits = 0;
+    gauges
 }

@@ -42,7 +42,7 @@ pub enum Happening {
         /// Which process.
         life: LifeId,
         /// What was sent, and what changed.
-        harm: Harm,
+        harm: Box<Harm>,
     },
     /// A process has had its turn.
     Turned(LifeId),

@@ -49,6 +49,7 @@ impl Engine {
             wanted: self.sync.wanted(),
             waiting_owners: self.replica.waiting_owners(),
             table_deadlines: self.replica.deadlines(),
+            refused: self.verification.refused(),
             log_topics: self.logs.len(),
             transmits: self.transmits.len(),
         }

@@ -72,8 +72,8 @@ impl Engine {
         );
     }
 
-    /// Whether nothing larger than what it sent may go to an address: it has never been called, and has not shown that it
-    /// hears what is sent to it.
+    /// Whether nothing larger than what it sent may go to an address, because of what it sent: it has not shown that it hears
+    /// what is sent to it, and is not called anyhow.
     #[cfg(feature = "testing")]
     pub(in crate::gossip) fn is_stranger(&self, now: Now, addr: SocketAddr) -> bool {
         let addr = canonical(addr);

@@ -64,6 +64,11 @@ impl Verification {
         self.refused.contains(&hash)
     }
 
+    /// How many hashes of what was refused are remembered.
+    pub(super) fn refused(&self) -> usize {
+        self.order.len()
+    }
+
     fn remember(&mut self, hash: u64) {
         if !self.refused.insert(hash) {
             return;
@@ -124,7 +129,7 @@ impl Engine {
         signature: Option<&Signature>,
     ) -> bool {
         let (Ok(demanded), hash) = (self.judge(record, signature), record.hash().hash) else {
-            self.refuse(now, record, signature);
+            self.refuse_record(now, record, signature);
             return false;
         };
         let (Some(key), Some(signature)) = (demanded, signature) else {
@@ -148,7 +153,7 @@ impl Engine {
                 return true;
             }
         }
-        self.refuse(now, record, Some(signature));
+        self.refuse_record(now, record, Some(signature));
         false
     }
 
@@ -171,7 +176,7 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, now: Now, record: &Record, signature: Option<&Signature>) {
+    fn refuse_record(&mut self, now: Now, record: &Record, signature: Option<&Signature>) {
         self.stats.records_untrusted += 1;
         // What is demanded of a goodbye follows from what is held when it comes: it is looked at anew.
         if &**record.service() != LEAVING {

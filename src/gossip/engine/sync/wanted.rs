@@ -2,6 +2,8 @@
 //!
 //! Bounds: [`WINDOW`] and [`MOST_WANTED`].
 
+use std::net::SocketAddr;
+
 use super::Engine;
 use crate::gossip::{
     Now,
@@ -96,13 +98,13 @@ impl Engine {
     }
 
     /// Whether a record was asked for of this peer, and has not come.
-    pub(super) fn sync_wants(&self, from: SocketAddr, key: &RecordKey) -> bool {
+    pub(in crate::gossip::engine) fn sync_wants(&self, from: SocketAddr, key: &RecordKey) -> bool {
         let session = self.sync.session.as_ref();
         session.is_some_and(|session| session.peer == from && session.wanted.contains_key(key))
     }
 
     /// Something came that could not be looked at yet: there is more to get of this peer.
-    pub(super) const fn sync_unfinished(&mut self) {
+    pub(in crate::gossip::engine) const fn sync_unfinished(&mut self) {
         if let Some(session) = &mut self.sync.session {
             session.moved = true;
         }
