@@ -5,7 +5,7 @@
 //! figure is the median over all of a side, the ratio of both, and the extremes.
 //!
 //! The CPU of bootstrap and burst is that of the whole cluster, with the kernel's part, from the first start or
-//! registration until its rounds of news are over: for two seconds each.
+//! registration until its rounds of news are over: for a second each.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -19,12 +19,12 @@ use crate::workload::Plan;
 
 /// What is done in each process.
 pub(crate) const PLAN: Plan = Plan {
-    clusters: 6,
+    clusters: 8,
     changes: 30,
-    latecomers: 6,
-    crashes: 2,
-    settle: Duration::from_secs(2),
-    idle: Duration::from_secs(8),
+    latecomers: 20,
+    crashes: 1,
+    settle: Duration::from_secs(1),
+    idle: Duration::from_secs(15),
 };
 /// Arguments of a process that measures one side and prints all samples.
 pub(crate) const ONE_PLAIN: &str = "--one-plain";
