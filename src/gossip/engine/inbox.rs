@@ -120,7 +120,9 @@ impl Engine {
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
             Message::Finding(finding) => self.finding_received(now, from, &preamble, finding)?,
         }
-        if self.trust(now, from) == Trust::Known {
+        // What its sender has overtaken says what its table was, and who sees datagrams can say it again to others: each would
+        // be a reconciliation of which nothing comes, and put off the next one.
+        if self.trust(now, from) == Trust::Known && self.guard.is_newest(header) {
             self.compare_fingerprint(now, from, preamble.fingerprint);
         }
         Ok(())

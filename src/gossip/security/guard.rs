@@ -129,6 +129,11 @@ impl Guard {
         !self.keyring.is_empty() && !self.rollout.seals()
     }
 
+    /// Whether nothing that its sender said later was heard before it. What is in the clear is always new.
+    pub(in crate::gossip) fn is_newest(&self, header: &Header) -> bool {
+        !header.is_sealed() || self.sessions.is_newest(&header.session, header.nonce)
+    }
+
     /// How many sessions are known.
     pub(in crate::gossip) fn sessions(&self) -> usize {
         self.sessions.len()

@@ -120,6 +120,12 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether nothing later of this session was received.
+    pub(super) fn is_newest(&self, id: &SessionId, nonce: u64) -> bool {
+        let session = self.known.get(id);
+        session.is_none_or(|session| session.window.newest() <= nonce)
+    }
+
     /// Forgets the ciphers of a key. The windows stay: the sessions go on under another one.
     pub(super) fn forget_key(&mut self, key: KeyHash) {
         for session in self.known.values_mut() {

@@ -153,6 +153,44 @@ fn whatever_was_captured_changes_nothing_when_it_is_said_again() {
 }
 
 #[test]
+fn what_was_said_earlier_to_others_makes_nobody_reconcile() {
+    let mut world = World::cluster_with(1, 8, sealed);
+    let captured = capture(&mut world);
+    for n in 0..30 {
+        world.register(1, "users", &format!("{n}"));
+        world.run(ms(100));
+    }
+    // Longer than a node knows what its own table was.
+    world.run(secs(10));
+    assert!(world.is_converged());
+    let said = captured.take();
+    world.link = Box::new(|_, _, _| Fate::Deliver);
+    let syncs = |world: &World| world.engine(8).stats().syncs;
+    let before = (syncs(&world), world.engine(8).stats().dropped.replayed);
+    let elsewhere = said
+        .iter()
+        .filter(|(from, to, _)| *from != addr(8) && *to != addr(8));
+    let mut heard = 0;
+    for (from, _, datagram) in elsewhere {
+        world.with(8, |engine, now| {
+            engine.handle_datagram(now, *from, datagram)
+        });
+        heard += 1;
+        if heard % 20 == 0 {
+            world.run(ms(20));
+        }
+    }
+    let replayed = world.engine(8).stats().dropped.replayed - before.1;
+    assert!(
+        heard - replayed > 100,
+        "{heard}, of these {replayed} replayed"
+    );
+    world.run(secs(1));
+    assert_eq!(syncs(&world), before.0);
+    assert!(world.is_converged());
+}
+
+#[test]
 fn what_waited_for_the_proof_of_its_sender_counts_though_it_was_opened_before() {
     let mut world = World::cluster_with(5, 2, sealed);
     world.start_with(3, &[1], 0, sealed);
