@@ -178,7 +178,9 @@ impl Engine {
                 accepted = false;
             } else {
                 self.learn(now, caller, 0, Health::Alive, true);
-                if hello.known.is_some() {
+                // What was said to another address is of the identity on that one: whoever sees it can have it sent here, with
+                // a cookie of ours.
+                if hello.known.is_some() && canonical(hello.to) == self.me.addr {
                     self.own_standing_heard(now, hello.known);
                 }
             }

@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::*;
+use super::{super::standing::Life, *};
 use crate::gossip::{
     security::{ClusterKey, Keyring, KeyringError, Rollout, Security},
-    wire::message::{Message, kind},
+    wire::message::{Health, Message, Standing, kind},
 };
 
 fn key(byte: u8) -> ClusterKey {
@@ -187,6 +187,31 @@ fn what_was_said_earlier_to_others_makes_nobody_reconcile() {
     );
     world.run(secs(1));
     assert_eq!(syncs(&world), before.0);
+    assert!(world.is_converged());
+}
+
+#[test]
+fn what_a_call_to_somebody_else_knows_of_it_is_not_taken_for_ones_own() {
+    let mut world = World::cluster_with(1, 3, sealed);
+    let other = addr(3);
+    // A cookie that was made to come from elsewhere is sent back there; from there it can be brought home.
+    let cookie = world.with(1, |engine, now| engine.proofs.cookie(now.instant, addr(2)));
+    world.wire.clear();
+    let before = world.engine(1).identity();
+    // The other one was started in the same millisecond.
+    let known = Standing {
+        boot: before.boot + 1,
+        renewal: 0,
+        health: Health::Alive,
+    };
+    let call = world.with(2, |engine, now| {
+        engine.call(now, other, cookie, Some(known));
+        engine.poll_transmit().unwrap().payload
+    });
+    world.with(1, |engine, now| engine.handle_datagram(now, addr(2), &call));
+    assert_eq!(world.engine(1).life, Life::Running);
+    world.run(secs(1));
+    assert_eq!(world.engine(1).identity(), before);
     assert!(world.is_converged());
 }
 
