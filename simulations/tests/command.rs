@@ -1,8 +1,8 @@
 //! The command as a user calls it: what it prints, and with which status it ends.
 
 use std::{
-    env, fs,
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A file of this test's own.
 fn file(name: &str, content: &str) -> PathBuf {
-    let directory = env::temp_dir().join(format!("tidings-command-{}", std::process::id()));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command");
     fs::create_dir_all(&directory).unwrap();
     let path = directory.join(name);
     fs::write(&path, content).unwrap();
