@@ -18,6 +18,7 @@
 //!   same ids in every run sets them.
 
 mod builder;
+mod composite;
 mod discovery;
 mod endpoint;
 mod instance;
@@ -34,6 +35,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use builder::ServiceInstanceBuilder;
+pub use composite::CompositeRegistrar;
 pub use discovery::{Discovery, DiscoveryError, WaitError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use futures_core::Stream;
