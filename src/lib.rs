@@ -56,12 +56,15 @@
 //! | [`table`] | what this process knows of everybody, and how it is read | `registry` |
 //! | [`select`] | which instance gets the next call: filters, four pickers, feedback | `registry` |
 //! | [`gossip`] | the engine, without clock and IO: membership, dissemination, reconciliation, the wire | `registry`, `table` |
+//! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |
 //! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | all |
 //!
 //! Only `node` touches the world. It is behind the feature `node`, which is on by default. Without
 //! it there is no tokio: the [`Engine`](gossip::Engine) takes datagrams and the time, and gives
 //! datagrams and events, to whatever drives it.
 
+#[cfg(feature = "fixed")]
+pub mod fixed;
 pub mod gossip;
 #[cfg(feature = "node")]
 pub mod node;
@@ -69,6 +72,8 @@ pub mod registry;
 pub mod select;
 pub mod table;
 
+#[cfg(feature = "fixed")]
+pub use fixed::StaticDiscovery;
 pub use gossip::security::{ClusterKey, PublicKey, Rollout, SigningKey, Trusted};
 #[cfg(feature = "node")]
 pub use node::Node;

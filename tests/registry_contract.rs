@@ -1,6 +1,6 @@
-//! The registry contract (`tests/contract`), run through two implementations: a node, and a
-//! registry of a few lines in this process's memory. That both pass shows that the suite asks for
-//! nothing but the contract.
+//! The registry contract (`tests/contract`), run through three implementations: a node, a
+//! list that is set anew with each change, and a registry of a few lines in this process's memory.
+//! That all pass shows that the suite asks for nothing but the contract.
 //!
 //! Below it, the one line that takes two processes' worth of nodes: an instance's identity has its
 //! owner in it.
@@ -10,6 +10,9 @@ mod contract;
 mod fixtures;
 
 registry_contract!(in_memory, crate::fixtures::memory::InMemory);
+
+#[cfg(feature = "fixed")]
+registry_contract!(static_list, crate::fixtures::fixed::FromAList);
 
 #[cfg(feature = "node")]
 registry_contract!(lone_node, crate::fixtures::node::LoneNode);
