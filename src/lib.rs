@@ -56,6 +56,7 @@
 //! | [`table`] | what this process knows of everybody, and how it is read | `registry` |
 //! | [`select`] | which instance gets the next call: filters, four pickers, feedback | `registry` |
 //! | [`gossip`] | the engine, without clock and IO: membership, dissemination, reconciliation, the wire | `registry`, `table` |
+//! | [`health`] | checks, and what becomes of their results: whether an instance is offered | `registry` |
 //! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |
 //! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | all |
 //!
@@ -66,6 +67,7 @@
 #[cfg(feature = "fixed")]
 pub mod fixed;
 pub mod gossip;
+pub mod health;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod registry;

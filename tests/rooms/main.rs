@@ -34,7 +34,9 @@ fn the_rooms_keep_their_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
     read(&root.join("src"), root, &mut sources);
-    for room in ["registry", "table", "select", "gossip", "fixed", "node"] {
+    for room in [
+        "registry", "table", "select", "gossip", "health", "fixed", "node",
+    ] {
         let path = format!("src/{room}/mod.rs");
         assert!(
             sources.iter().any(|s| s.path == path),

@@ -36,6 +36,11 @@ const ROOMS: &[Room] = &[
         pure: true,
     },
     Room {
+        name: "health",
+        uses: &["registry"],
+        pure: true,
+    },
+    Room {
         name: "fixed",
         uses: &["registry", "table"],
         pure: true,

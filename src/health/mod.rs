@@ -1,0 +1,34 @@
+//! Whether an instance is offered: checks, and what becomes of their results.
+//!
+//! # From a result to a status
+//!
+//! 1. A **check** turns after some results in a row ([`Thresholds`]): a single lost answer says
+//!    nothing. A check with a time to live turns as soon as nothing was heard for that long.
+//! 2. The **instance** passes when all of its checks do.
+//! 3. **Others are told** at once when it turns [`Unhealthy`](crate::registry::Status::Unhealthy):
+//!    each call to it is one that fails. The turn back waits for a hold, 1 s at first, which doubles
+//!    up to a minute while the instance goes on falling ([`Policy`]). So a service that flaps costs
+//!    its cluster two changes for each hold, and its callers see the worse of its two states.
+//! 4. After [`Policy::deregister_after`] of failing it is **deregistered**, if that is set, and
+//!    registered again when the checks pass.
+//!
+//! What the service itself says wins: one that is draining stays
+//! [`Draining`](crate::registry::Status::Draining).
+//!
+//! All of that is [`HealthState`], which is without clock and IO: every `now` comes in as a
+//! parameter.
+//!
+//! # Where the numbers are from
+//!
+//! Rise 2, fall 3 and an interval of 2 s are `HAProxy`'s defaults (`rise`, `fall`, `inter`), the
+//! timeout of 1 s is that of Kubernetes' probes. Unhealthy at first, a time to live, and deregistering
+//! one that stays critical are Consul's. That the first result decides alone is Envoy's.
+
+mod damping;
+mod policy;
+mod state;
+mod tally;
+
+pub use policy::{Initially, Policy, Thresholds};
+pub use state::{CheckId, CheckReport, HealthState, Standing, Verdict};
+pub use tally::MAX_REASON_BYTES;
