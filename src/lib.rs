@@ -60,9 +60,10 @@
 //! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |
 //! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | all |
 //!
-//! Only `node` touches the world. It is behind the feature `node`, which is on by default. Without
-//! it there is no tokio: the [`Engine`](gossip::Engine) takes datagrams and the time, and gives
-//! datagrams and events, to whatever drives it.
+//! Only `node` and the checks of `health` touch the world. They are behind the features `node` and
+//! `health`, and `fixed` is behind its own; all three are on by default. Without them there is no
+//! tokio: the [`Engine`](gossip::Engine) takes datagrams and the time, and gives datagrams and
+//! events, to whatever drives it.
 
 #[cfg(feature = "fixed")]
 pub mod fixed;
@@ -84,6 +85,6 @@ pub use node::testing;
 pub use registry::{Discovery, Registrar, ServiceInstance, Watcher};
 
 /// The README's examples have to compile.
-#[cfg(all(doctest, feature = "node"))]
+#[cfg(all(doctest, feature = "node", feature = "health"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -16,7 +16,16 @@
 //! [`Draining`](crate::registry::Status::Draining).
 //!
 //! All of that is [`HealthState`], which is without clock and IO: every `now` comes in as a
-//! parameter.
+//! parameter. What feeds it (feature `health`) is the `Monitor`, which runs each `Check` at its
+//! interval and registers the instance anew when its status changes. It lives on a thread of its
+//! own, so that a service whose runtime is blocked is found out as well (`Check::pulse`).
+//!
+//! # What it writes to the log
+//!
+//! The `tracing` target is `tidings::health`. One line for each change that others are told of, with the
+//! fields `event` (`health`), `service`, `id`, `status` and `failing` (the checks and their reasons):
+//! `info` for the better, `warn` for the worse. A registrar that fails is a warning for each attempt,
+//! and those grow apart.
 //!
 //! # Where the numbers are from
 //!
@@ -24,11 +33,24 @@
 //! timeout of 1 s is that of Kubernetes' probes. Unhealthy at first, a time to live, and deregistering
 //! one that stays critical are Consul's. That the first result decides alone is Envoy's.
 
+#[cfg(feature = "health")]
+mod checks;
 mod damping;
+#[cfg(feature = "health")]
+mod monitor;
 mod policy;
 mod state;
 mod tally;
 
+#[cfg(feature = "health")]
+pub use checks::{
+    Check, CheckError, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DEFAULT_TTL, MIN_INTERVAL, TtlHandle,
+};
+#[cfg(feature = "health")]
+pub use monitor::{
+    Health, Monitor, MonitorBuilder, MonitorError, REGISTRAR_TIMEOUT, StatusWatch, StopError,
+    UpdateError,
+};
 pub use policy::{Initially, Policy, Thresholds};
 pub use state::{CheckId, CheckReport, HealthState, Standing, Verdict};
 pub use tally::MAX_REASON_BYTES;

@@ -232,6 +232,18 @@ const BREAKING: &[(&str, &str, usize, &str)] = &[
         1,
         "no map of random order",
     ),
+    (
+        "src/health/state.rs",
+        "use tokio::time::Instant;",
+        1,
+        "`tokio` is named only in src/node/, src/health/checks/",
+    ),
+    (
+        "src/health/state.rs",
+        "use std::time::Instant;",
+        1,
+        "reads no clock",
+    ),
     // Leftovers, in tests too.
     (
         "src/node/a.rs",
@@ -327,6 +339,10 @@ const KEEPING: &[(&str, &str)] = &[
         "use crate::{gossip, registry, table};\nuse std::time::Instant;",
     ),
     ("src/node/a.rs", "fn f(foca: u8) -> u8 { foca }"),
+    (
+        "src/health/checks/a.rs",
+        "use tokio::{net::TcpStream, time::Instant};",
+    ),
     (
         "src/lib.rs",
         "pub mod registry;\npub use registry::Status;\n#[cfg(all(doctest, feature = \"node\"))]\nstruct Readme;",

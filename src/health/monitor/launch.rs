@@ -1,0 +1,147 @@
+//! From settings to a running driver and the handle to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::{StdRng, SysRng};
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::builder::MonitorBuilder;
+use super::driver::{Driver, RESULT_CAPACITY};
+use super::error::MonitorError;
+use super::handle::{Control, Monitor};
+use super::publisher::{REGISTRAR_TIMEOUT, Refusal, Wanted, tell};
+use super::status::Health;
+use crate::health::checks;
+use crate::health::{Check, CheckId, HealthState};
+use crate::registry::Status;
+
+/// Lookups of checked hosts' names that may block a thread at the same time; others wait.
+const LOOKUP_THREADS: usize = 4;
+
+pub(super) async fn on_current_runtime(settings: MonitorBuilder) -> Result<Monitor, MonitorError> {
+    let runtime = Handle::try_current().map_err(|_| MonitorError::NoRuntime)?;
+    let (started, monitor) = oneshot::channel();
+    // A task, so that a caller who stops waiting leaves nothing registered behind.
+    runtime.spawn(live(settings, started));
+    monitor.await.map_err(|_| MonitorError::ThreadEnded)?
+}
+
+pub(super) async fn on_own_thread(settings: MonitorBuilder) -> Result<Monitor, MonitorError> {
+    let (started, monitor) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("tidings-health".to_owned())
+        .spawn(move || {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(LOOKUP_THREADS)
+                .thread_name("tidings-health")
+                .build();
+            match runtime {
+                Ok(runtime) => {
+                    runtime.block_on(live(settings, started));
+                    // A lookup that hangs in the system's resolver must not hold the thread.
+                    runtime.shutdown_background();
+                }
+                Err(error) => drop(started.send(Err(MonitorError::Thread(error)))),
+            }
+        })
+        .map_err(MonitorError::Thread)?;
+    monitor.await.map_err(|_| MonitorError::ThreadEnded)?
+}
+
+/// A monitor's whole life.
+async fn live(settings: MonitorBuilder, started: oneshot::Sender<Result<Monitor, MonitorError>>) {
+    match assemble(settings).await {
+        // If nobody waits any more the handle is dropped here, and the driver deregisters.
+        Ok((monitor, driver)) => {
+            drop(started.send(Ok(monitor)));
+            driver.run().await;
+        }
+        Err(error) => drop(started.send(Err(error))),
+    }
+}
+
+async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), MonitorError> {
+    let origin = Instant::now();
+    let instance = Arc::new(settings.instance);
+    let mut state = HealthState::new(settings.policy, Duration::ZERO);
+    let checks = add(settings.checks, &mut state);
+    let is_draining = instance.status() == Status::Draining;
+    if is_draining {
+        state.drain();
+    }
+    state.poll(Duration::ZERO);
+    let told = Wanted {
+        instance: Arc::clone(&instance),
+        standing: state.standing(),
+    };
+    tell(&*settings.registrar, &told).await.map_err(failed)?;
+
+    let (health, health_seen) = watch::channel(Health {
+        standing: state.standing(),
+        checks: state.reports(),
+    });
+    let (control, control_seen) = watch::channel(Control {
+        instance,
+        is_draining,
+        is_stopping: false,
+    });
+    let (ended, ended_seen) = watch::channel(None);
+    let (results_in, results) = mpsc::channel(RESULT_CAPACITY);
+    let driver = Driver {
+        registrar: settings.registrar,
+        state,
+        origin,
+        control: control_seen,
+        health,
+        wanted: watch::Sender::new(told.clone()),
+        told,
+        results,
+        checks: spawn(checks, &results_in),
+        ended,
+    };
+    let monitor = Monitor {
+        control,
+        health: health_seen,
+        ended: ended_seen,
+    };
+    Ok((monitor, driver))
+}
+
+fn add(checks: Vec<Check>, state: &mut HealthState) -> Vec<(CheckId, Check)> {
+    let add = |check: Check| {
+        let (name, thresholds, time_to_live) = check.terms();
+        let id = state.add_check(name, thresholds, time_to_live, Duration::ZERO);
+        (id, check)
+    };
+    checks.into_iter().map(add).collect()
+}
+
+fn spawn(
+    checks: Vec<(CheckId, Check)>,
+    results: &mpsc::Sender<(CheckId, Result<(), String>)>,
+) -> JoinSet<()> {
+    // For jitter only: without the system's random bytes it is the same in every process.
+    let seeded = StdRng::try_from_rng(&mut SysRng);
+    let mut chance = seeded.unwrap_or_else(|_| StdRng::seed_from_u64(0));
+    let mut running = JoinSet::new();
+    for (id, check) in checks {
+        let chance = StdRng::seed_from_u64(chance.random());
+        running.spawn(checks::run(check, id, results.clone(), chance));
+    }
+    running
+}
+
+fn failed(refusal: Refusal) -> MonitorError {
+    match refusal {
+        Refusal::Registrar(error) => MonitorError::Registrar(error),
+        Refusal::Timeout => MonitorError::Timeout {
+            waited: REGISTRAR_TIMEOUT,
+        },
+    }
+}
