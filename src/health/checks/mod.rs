@@ -6,6 +6,10 @@
 
 mod closure;
 mod error;
+#[cfg(feature = "health-grpc")]
+mod grpc;
+#[cfg(feature = "health-http")]
+mod http;
 mod on_runtime;
 mod pulse;
 mod run;
@@ -43,6 +47,8 @@ type Found = Result<(), String>;
 /// | [`closure`](Self::closure) | a closure returns `Ok` | `health` |
 /// | [`pulse`](Self::pulse) | the service's tokio runtime runs what it is given | `health` |
 /// | [`tcp`](Self::tcp) | a TCP connection is accepted | `health` |
+/// | `http` | `GET` is answered with a status of 2xx | `health-http` |
+/// | `grpc` | `grpc.health.v1` says `SERVING` | `health-grpc` |
 pub struct Check {
     name: String,
     kind: Kind,

@@ -10,7 +10,7 @@ impl Check {
     /// stands in brackets.
     ///
     /// The operating system accepts for a process that has stopped, too, as long as its backlog has
-    /// room: say more with a closure.
+    /// room: say more with `http`, `grpc` or a closure.
     ///
     /// # Errors
     ///
