@@ -44,7 +44,8 @@ mod tally;
 
 #[cfg(feature = "health")]
 pub use checks::{
-    Check, CheckError, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DEFAULT_TTL, MIN_INTERVAL, TtlHandle,
+    Check, CheckError, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, DEFAULT_TTL, MAX_INTERVAL, MIN_INTERVAL,
+    TtlHandle,
 };
 #[cfg(feature = "health")]
 pub use monitor::{

@@ -36,6 +36,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The shortest interval; a shorter one counts as this.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The longest interval; a longer one counts as this: a day.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a check found: nothing, or why it failed.
 type Found = Result<(), String>;
 
@@ -95,14 +98,14 @@ impl Check {
     }
 
     /// Sets how often it is asked: the time from one beginning to the next, give or take a tenth
-    /// by chance, so that the checks of a host do not march in step. At least [`MIN_INTERVAL`].
-    /// Default: [`DEFAULT_INTERVAL`], of the pulse 1 s. Of no effect on a time to live.
+    /// by chance, so that the checks of a host do not march in step. From [`MIN_INTERVAL`] to
+    /// [`MAX_INTERVAL`]. Default: [`DEFAULT_INTERVAL`], of the pulse 1 s. Of no effect on a time to live.
     ///
     /// A check that takes longer than its interval is asked again when it has ended: never twice
     /// at a time.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(MIN_INTERVAL);
+        self.interval = interval.clamp(MIN_INTERVAL, MAX_INTERVAL);
         self
     }
 

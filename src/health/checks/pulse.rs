@@ -16,7 +16,7 @@ impl Check {
     ///
     /// A node and its monitor have threads of their own: they live on when the service's runtime is
     /// blocked, and without this check the service would be offered still. With the defaults a
-    /// blocked runtime is told of after 3 to 4 s.
+    /// blocked runtime is told of after 3 to 4.3 s.
     ///
     /// Of a runtime with several threads it takes all of them to be blocked. One of a single thread
     /// that nobody drives (between two `block_on`) runs nothing, and fails.

@@ -28,6 +28,8 @@ pub(super) struct Driver {
     pub(super) wanted: watch::Sender<Wanted>,
     /// What the registrar knows already.
     pub(super) told: Wanted,
+    /// What it has taken last; nothing while that is not known.
+    pub(super) taken: watch::Sender<Option<Standing>>,
     pub(super) results: mpsc::Receiver<(CheckId, Result<(), String>)>,
     /// Ends with the driver.
     pub(super) checks: JoinSet<()>,
@@ -39,7 +41,13 @@ impl Driver {
     /// deregisters.
     pub(super) async fn run(mut self) {
         let registrar = Arc::clone(&self.registrar);
-        let publishing = publish(&*registrar, self.wanted.subscribe(), self.told.clone());
+        let taken = self.taken.clone();
+        let publishing = publish(
+            &*registrar,
+            self.wanted.subscribe(),
+            self.told.clone(),
+            &taken,
+        );
         tokio::select! {
             () = publishing => {}
             () = self.watch() => {}
@@ -65,7 +73,9 @@ impl Driver {
     async fn watch(&mut self) {
         loop {
             self.tell();
-            let wake = self.state.poll_timeout().map(|at| self.origin + at);
+            // What is later than the end of time is never.
+            let wake = self.state.poll_timeout();
+            let wake = wake.and_then(|at| self.origin.checked_add(at));
             tokio::select! {
                 changed = self.control.changed() => {
                     if changed.is_err() || self.control.borrow().is_stopping {

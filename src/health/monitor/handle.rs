@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::builder::MonitorBuilder;
 use super::error::{StopError, UpdateError};
 use super::status::{Health, StatusWatch};
+use crate::health::Standing;
 use crate::registry::{Registrar, ServiceInstance, Status};
 
 /// Runs the checks of one instance and keeps the registry told.
@@ -43,6 +44,7 @@ use crate::registry::{Registrar, ServiceInstance, Status};
 pub struct Monitor {
     pub(super) control: watch::Sender<Control>,
     pub(super) health: watch::Receiver<Health>,
+    pub(super) taken: watch::Receiver<Option<Standing>>,
     pub(super) ended: watch::Receiver<Option<Result<(), StopError>>>,
 }
 
@@ -70,6 +72,16 @@ impl Monitor {
     /// How the instance is now.
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
+    }
+
+    /// Waits until the registrar has taken `standing` and nothing newer: after [`drain`](Self::drain),
+    /// that everybody is being told. `false` when the monitor has ended before. Cancel-safe.
+    pub async fn registered_as(&self, standing: Standing) -> bool {
+        let mut taken = self.taken.clone();
+        taken
+            .wait_for(|taken| *taken == Some(standing))
+            .await
+            .is_ok()
     }
 
     /// Registers the instance as [`Status::Draining`] and keeps it so, whatever the checks say.

@@ -92,6 +92,7 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
         is_stopping: false,
     });
     let (ended, ended_seen) = watch::channel(None);
+    let (taken, taken_seen) = watch::channel(Some(told.standing));
     let (results_in, results) = mpsc::channel(RESULT_CAPACITY);
     let driver = Driver {
         registrar: settings.registrar,
@@ -101,6 +102,7 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
         health,
         wanted: watch::Sender::new(told.clone()),
         told,
+        taken,
         results,
         checks: spawn(checks, &results_in),
         ended,
@@ -108,6 +110,7 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
     let monitor = Monitor {
         control,
         health: health_seen,
+        taken: taken_seen,
         ended: ended_seen,
     };
     Ok((monitor, driver))

@@ -39,6 +39,7 @@ pub(super) async fn publish(
     registrar: &dyn Registrar,
     mut wanted: watch::Receiver<Wanted>,
     told: Wanted,
+    taken: &watch::Sender<Option<Standing>>,
 ) {
     let mut told = Some(told);
     let mut gap = RETRY_MIN;
@@ -47,13 +48,17 @@ pub(super) async fn publish(
         let mut retry = false;
         if told.as_ref() != Some(&next) {
             match tell(registrar, &next).await {
-                Ok(()) => (told, gap) = (Some(next), RETRY_MIN),
+                Ok(()) => {
+                    taken.send_replace(Some(next.standing));
+                    (told, gap) = (Some(next), RETRY_MIN);
+                }
                 Err(refusal) => {
                     log(&next, &refusal, gap);
                     if matches!(refusal, Refusal::Registrar(RegistrarError::Closed)) {
                         return;
                     }
                     // It may have taken it without saying so.
+                    taken.send_replace(None);
                     (told, retry) = (None, true);
                 }
             }

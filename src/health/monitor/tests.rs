@@ -315,6 +315,42 @@ async fn draining_wins_over_the_checks_until_they_may_decide_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_drains_can_wait_until_the_registrar_has_taken_it() {
+    let book = Book::refusing(0, too_much());
+    let monitor = builder(&book).start().await.unwrap();
+    assert!(monitor.registered_as(Standing::Up).await);
+    book.refusals.store(3, Ordering::Relaxed);
+    monitor.drain();
+    assert!(within(monitor.registered_as(Standing::Draining)).await);
+    assert_eq!(book.registered().unwrap().status(), Status::Draining);
+    assert_eq!(
+        book.attempts.load(Ordering::Relaxed),
+        5,
+        "three were refused"
+    );
+    let waiting = monitor.registered_as(Standing::Up);
+    let (is_up, stopped) = tokio::join!(within(waiting), monitor.stop());
+    assert_eq!(
+        (is_up, stopped),
+        (false, Ok(())),
+        "it does not wait for ever"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_times_are_never_and_no_overflow() {
+    let book = Book::new();
+    let (ttl, handle) = Check::ttl("worker", Duration::MAX);
+    let (check, _switch) = switch();
+    let rare = check.interval(Duration::MAX).timeout(Duration::MAX);
+    let _monitor = builder(&book).check(ttl).check(rare).start().await.unwrap();
+    handle.pass();
+    book.shows(UP).await;
+    sleep(secs(3600 * 24 * 3)).await;
+    assert_eq!(book.entries().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_drains_at_first_is_registered_so() {
     let book = Book::new();
     let draining = instance().with_status(Status::Draining);
