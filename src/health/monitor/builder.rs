@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::MonitorError;
 use super::handle::Monitor;
 use super::launch;
+use super::publisher::REGISTRAR_TIMEOUT;
 use crate::health::{Check, Policy};
 use crate::registry::{Registrar, ServiceInstance};
 
@@ -16,6 +18,7 @@ pub struct MonitorBuilder {
     pub(super) instance: ServiceInstance,
     pub(super) checks: Vec<Check>,
     pub(super) policy: Policy,
+    pub(super) registrar_timeout: Duration,
     on_current_runtime: bool,
 }
 
@@ -26,6 +29,7 @@ impl MonitorBuilder {
             instance,
             checks: Vec::new(),
             policy: Policy::default(),
+            registrar_timeout: REGISTRAR_TIMEOUT,
             on_current_runtime: false,
         }
     }
@@ -42,12 +46,25 @@ impl MonitorBuilder {
         self
     }
 
+    /// Sets how long the registrar may take for one call. Default: [`REGISTRAR_TIMEOUT`].
+    pub fn registrar_timeout(mut self, timeout: Duration) -> Self {
+        self.registrar_timeout = timeout;
+        self
+    }
+
     /// Runs on the tokio runtime that [`start`](Self::start) is called on, for tests in virtual time.
     /// Default: on a thread of its own. On the service's runtime nobody finds out that it is
     /// blocked.
     pub fn on_current_runtime(mut self) -> Self {
         self.on_current_runtime = true;
         self
+    }
+
+    /// Whom it will tell of what, and how long that may take.
+    #[cfg(feature = "app")]
+    pub(crate) fn terms(&self) -> (Arc<dyn Registrar>, ServiceInstance, Duration) {
+        let registrar = Arc::clone(&self.registrar);
+        (registrar, self.instance.clone(), self.registrar_timeout)
     }
 
     /// Registers the instance and starts the checks.
@@ -72,6 +89,7 @@ impl fmt::Debug for MonitorBuilder {
             .field("instance", &self.instance)
             .field("checks", &self.checks)
             .field("policy", &self.policy)
+            .field("registrar_timeout", &self.registrar_timeout)
             .field("on_current_runtime", &self.on_current_runtime)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::TARGET;
 use super::error::StopError;
 use super::handle::Control;
-use super::publisher::{REGISTRAR_TIMEOUT, Refusal, Wanted, deregister, publish};
+use super::publisher::{Refusal, Wanted, deregister, publish};
 use super::status::Health;
 use crate::health::{CheckId, HealthState, Standing};
 use crate::registry::Registrar;
@@ -21,6 +21,7 @@ pub(super) const RESULT_CAPACITY: usize = 16;
 /// Everything that a monitor is made of, but for its handle.
 pub(super) struct Driver {
     pub(super) registrar: Arc<dyn Registrar>,
+    pub(super) registrar_timeout: Duration,
     pub(super) state: HealthState,
     pub(super) origin: Instant,
     pub(super) control: watch::Receiver<Control>,
@@ -43,7 +44,7 @@ impl Driver {
         let registrar = Arc::clone(&self.registrar);
         let taken = self.taken.clone();
         let publishing = publish(
-            &*registrar,
+            (&*registrar, self.registrar_timeout),
             self.wanted.subscribe(),
             self.told.clone(),
             &taken,
@@ -54,12 +55,10 @@ impl Driver {
         }
         self.checks.abort_all();
         let instance = Arc::clone(&self.control.borrow().instance);
-        let result = match deregister(&*registrar, &instance).await {
+        let result = match deregister(&*registrar, &instance, self.registrar_timeout).await {
             Ok(()) => Ok(()),
             Err(Refusal::Registrar(error)) => Err(StopError::Registrar(error)),
-            Err(Refusal::Timeout) => Err(StopError::Timeout {
-                waited: REGISTRAR_TIMEOUT,
-            }),
+            Err(Refusal::Timeout(waited)) => Err(StopError::Timeout { waited }),
         };
         if let Err(error) = &result {
             tracing::warn!(

@@ -76,6 +76,9 @@ impl Monitor {
 
     /// Waits until the registrar has taken `standing` and nothing newer: after [`drain`](Self::drain),
     /// that everybody is being told. `false` when the monitor has ended before. Cancel-safe.
+    ///
+    /// It has no bound of its own: a registrar that fails is asked again for ever, and an instance that
+    /// was deregistered for failing too long is never registered as draining.
     pub async fn registered_as(&self, standing: Standing) -> bool {
         let mut taken = self.taken.clone();
         taken
@@ -123,7 +126,7 @@ impl Monitor {
     }
 
     /// Ends the checks and deregisters the instance; bounded by
-    /// [`REGISTRAR_TIMEOUT`](super::REGISTRAR_TIMEOUT).
+    /// [`registrar_timeout`](MonitorBuilder::registrar_timeout).
     ///
     /// Again returns the same. It goes on if the caller stops waiting.
     pub async fn stop(&self) -> Result<(), StopError> {

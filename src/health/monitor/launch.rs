@@ -14,7 +14,7 @@ use super::builder::MonitorBuilder;
 use super::driver::{Driver, RESULT_CAPACITY};
 use super::error::MonitorError;
 use super::handle::{Control, Monitor};
-use super::publisher::{REGISTRAR_TIMEOUT, Refusal, Wanted, tell};
+use super::publisher::{Refusal, Wanted, tell};
 use super::status::Health;
 use crate::health::checks;
 use crate::health::{Check, CheckId, HealthState};
@@ -80,7 +80,9 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
         instance: Arc::clone(&instance),
         standing: state.standing(),
     };
-    tell(&*settings.registrar, &told).await.map_err(failed)?;
+    let limit = settings.registrar_timeout;
+    let registered = tell(&*settings.registrar, &told, limit).await;
+    registered.map_err(failed)?;
 
     let (health, health_seen) = watch::channel(Health {
         standing: state.standing(),
@@ -96,6 +98,7 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
     let (results_in, results) = mpsc::channel(RESULT_CAPACITY);
     let driver = Driver {
         registrar: settings.registrar,
+        registrar_timeout: limit,
         state,
         origin,
         control: control_seen,
@@ -143,8 +146,6 @@ fn spawn(
 fn failed(refusal: Refusal) -> MonitorError {
     match refusal {
         Refusal::Registrar(error) => MonitorError::Registrar(error),
-        Refusal::Timeout => MonitorError::Timeout {
-            waited: REGISTRAR_TIMEOUT,
-        },
+        Refusal::Timeout(waited) => MonitorError::Timeout { waited },
     }
 }

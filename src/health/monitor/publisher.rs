@@ -10,7 +10,7 @@ use super::TARGET;
 use crate::health::Standing;
 use crate::registry::{Registrar, RegistrarError, ServiceInstance, Status};
 
-/// How long a registrar may take for one call: 10 s.
+/// How long a registrar may take for one call, unless the monitor is told otherwise: 10 s.
 pub const REGISTRAR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Between two attempts with a registrar that fails: 100 ms at first, then twice as long each time.
@@ -29,14 +29,14 @@ pub(super) struct Wanted {
 pub(super) enum Refusal {
     #[error(transparent)]
     Registrar(#[from] RegistrarError),
-    #[error("no answer within {REGISTRAR_TIMEOUT:?}")]
-    Timeout,
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
 }
 
 /// Keeps the registrar told; it knows `told` already. Returns only when it is closed, or nothing
 /// more can be wanted.
 pub(super) async fn publish(
-    registrar: &dyn Registrar,
+    (registrar, limit): (&dyn Registrar, Duration),
     mut wanted: watch::Receiver<Wanted>,
     told: Wanted,
     taken: &watch::Sender<Option<Standing>>,
@@ -47,7 +47,7 @@ pub(super) async fn publish(
         let next = wanted.borrow_and_update().clone();
         let mut retry = false;
         if told.as_ref() != Some(&next) {
-            match tell(registrar, &next).await {
+            match tell(registrar, &next, limit).await {
                 Ok(()) => {
                     taken.send_replace(Some(next.standing));
                     (told, gap) = (Some(next), RETRY_MIN);
@@ -77,25 +77,30 @@ pub(super) async fn publish(
 }
 
 /// One call, with its bound.
-pub(super) async fn tell(registrar: &dyn Registrar, wanted: &Wanted) -> Result<(), Refusal> {
+pub(super) async fn tell(
+    registrar: &dyn Registrar,
+    wanted: &Wanted,
+    limit: Duration,
+) -> Result<(), Refusal> {
     let status = match wanted.standing {
         Standing::Up => Status::Up,
         Standing::Unhealthy => Status::Unhealthy,
         Standing::Draining => Status::Draining,
-        Standing::Deregistered => return deregister(registrar, &wanted.instance).await,
+        Standing::Deregistered => return deregister(registrar, &wanted.instance, limit).await,
     };
     let instance = ServiceInstance::clone(&wanted.instance).with_status(status);
-    let answer = timeout(REGISTRAR_TIMEOUT, registrar.register(instance)).await;
-    Ok(answer.map_err(|_| Refusal::Timeout)??)
+    let answer = timeout(limit, registrar.register(instance)).await;
+    Ok(answer.map_err(|_| Refusal::Timeout(limit))??)
 }
 
 /// One call, with its bound.
 pub(super) async fn deregister(
     registrar: &dyn Registrar,
     instance: &ServiceInstance,
+    limit: Duration,
 ) -> Result<(), Refusal> {
-    let answer = timeout(REGISTRAR_TIMEOUT, registrar.deregister(instance)).await;
-    Ok(answer.map_err(|_| Refusal::Timeout)??)
+    let answer = timeout(limit, registrar.deregister(instance)).await;
+    Ok(answer.map_err(|_| Refusal::Timeout(limit))??)
 }
 
 /// At most one line for each attempt, and those grow apart.

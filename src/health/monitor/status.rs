@@ -34,6 +34,14 @@ impl Health {
 pub struct StatusWatch(pub(super) watch::Receiver<Health>);
 
 impl StatusWatch {
+    /// One of which `health` is the first that it sees, and what changes it.
+    #[cfg(feature = "app")]
+    pub(crate) fn of(health: Health) -> (watch::Sender<Health>, Self) {
+        let (sender, mut receiver) = watch::channel(health);
+        receiver.mark_changed();
+        (sender, Self(receiver))
+    }
+
     /// How it is now; after the monitor has ended, how it was last.
     pub fn current(&self) -> Health {
         self.0.borrow().clone()
