@@ -57,6 +57,12 @@ impl ServiceInstanceBuilder {
         }
     }
 
+    /// Sets the name, 1 to [`MAX_NAME_BYTES`] long, in place of the one that it was begun with.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Sets the id, 1 to [`MAX_ID_BYTES`] long. Default: a fresh random UUID.
     ///
     /// Within one process, `(name, id)` is the instance's identity: registering it again replaces
