@@ -58,17 +58,23 @@
 //! | [`gossip`] | the engine, without clock and IO: membership, dissemination, reconciliation, the wire | `registry`, `table` |
 //! | [`health`] | checks, and what becomes of their results: whether an instance is offered | `registry` |
 //! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |
-//! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | all |
+//! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | `registry`, `table`, `select`, `gossip` |
+//! | `app` | the life of a service: servers, registration, signals, draining | `registry`, `health` |
+//! | `integrations` | other crates, a file for each: axum, tonic | `registry`, `select`, `health`, `app` |
 //!
-//! Only `node` and the checks of `health` touch the world. They are behind the features `node` and
-//! `health`, and `fixed` is behind its own; all three are on by default. Without them there is no
-//! tokio: the [`Engine`](gossip::Engine) takes datagrams and the time, and gives datagrams and
-//! events, to whatever drives it.
+//! Only `node`, the checks of `health`, `app` and `integrations` touch the world, each behind a feature;
+//! `node`, `health` and `fixed` are on by default. Without them there is no tokio: the
+//! [`Engine`](gossip::Engine) takes datagrams and the time, and gives datagrams and events, to whatever
+//! drives it.
 
+#[cfg(feature = "app")]
+pub mod app;
 #[cfg(feature = "fixed")]
 pub mod fixed;
 pub mod gossip;
 pub mod health;
+#[cfg(any(feature = "axum", feature = "tonic-server", feature = "tonic-health"))]
+pub mod integrations;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod registry;

@@ -112,7 +112,7 @@ impl Endpoint {
 
     /// What a bound listener answers to: `scheme` and the address that
     /// [`local_addr`](std::net::TcpListener::local_addr) returned.
-    pub(super) fn of_listener(
+    pub(crate) fn of_listener(
         scheme: &str,
         address: std::net::SocketAddr,
     ) -> Result<Self, EndpointError> {

@@ -1,4 +1,4 @@
-//! Stopping a watcher from outside.
+//! Stopping something from outside.
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use event_listener::{Event, EventListener};
 
-/// Stops one [`Watcher`](super::Watcher), from any thread, any number of times.
+/// Stops one [`Watcher`](super::Watcher), or what else has handed it out, from any thread, any
+/// number of times.
 ///
 /// Whoever implements `Watcher` keeps one made by [`StopHandle::new`], hands out clones, looks at
 /// [`is_stopped`](Self::is_stopped) before anything else, waits on [`stopped`](Self::stopped)
@@ -24,24 +25,24 @@ struct State {
 }
 
 impl StopHandle {
-    /// A handle of a watcher that was not stopped yet.
+    /// A handle of something that was not stopped yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops the watcher. Again does nothing.
+    /// Stops it. Again does nothing.
     pub fn stop(&self) {
         if !self.0.stopped.swap(true, Ordering::AcqRel) {
             self.0.event.notify(usize::MAX);
         }
     }
 
-    /// Whether the watcher was stopped or dropped.
+    /// Whether it was stopped; a watcher also when it was dropped.
     pub fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Acquire)
     }
 
-    /// A future that is ready once the watcher was stopped, at once if it was already.
+    /// A future that is ready once it was stopped, at once if it was already.
     pub fn stopped(&self) -> Stopped {
         Stopped {
             handle: self.clone(),

@@ -35,7 +35,15 @@ fn the_rooms_keep_their_rules() {
     let mut sources = Vec::new();
     read(&root.join("src"), root, &mut sources);
     for room in [
-        "registry", "table", "select", "gossip", "health", "fixed", "node",
+        "registry",
+        "table",
+        "select",
+        "gossip",
+        "health",
+        "fixed",
+        "node",
+        "app",
+        "integrations",
     ] {
         let path = format!("src/{room}/mod.rs");
         assert!(

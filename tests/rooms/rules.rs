@@ -59,6 +59,18 @@ const ROOMS: &[Room] = &[
         pure: false,
         world: &[],
     },
+    Room {
+        name: "app",
+        uses: &["registry", "health"],
+        pure: false,
+        world: &[],
+    },
+    Room {
+        name: "integrations",
+        uses: &["registry", "select", "health", "app"],
+        pure: false,
+        world: &[],
+    },
 ];
 
 /// Crates that stay where they are, each with a place that may name it; some have several.
@@ -69,10 +81,14 @@ const CONFINED: &[(&str, &str)] = &[
     ("tokio", "src/health/checks/"),
     ("tokio", "src/health/monitor/"),
     ("tokio", "src/fixed/"),
+    ("tokio", "src/app/"),
     ("hyper", "src/health/checks/http.rs"),
     ("hyper_util", "src/health/checks/http.rs"),
     ("tonic", "src/health/checks/grpc.rs"),
     ("tonic_health", "src/health/checks/grpc.rs"),
+    ("tonic", "src/integrations/tonic"),
+    ("tonic_health", "src/integrations/tonic_health.rs"),
+    ("axum", "src/integrations/axum.rs"),
     ("socket2", "src/node/"),
     ("if_addrs", "src/node/"),
     ("nix", "src/node/error_queue/"),
