@@ -1,0 +1,211 @@
+//! axum.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use hyper::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tidings::app::{App, AppError, Listener, Registration, ServerError};
+use tidings::integrations::axum::AxumServer;
+use tidings::registry::Endpoint;
+use tidings::{Node, ServiceInstance};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use crate::load::{AsyncCall, no_request_fails_in_a_rolling_restart};
+use crate::{InFlight, millis, within};
+
+type Http = Client<HttpConnector, Body>;
+
+fn client() -> Http {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+async fn ask(client: &Http, url: String) -> Result<String, Box<dyn std::error::Error>> {
+    let request = Request::get(&url).body(Body::empty())?;
+    let answer = client.request(request).await?;
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    let body = to_bytes(Body::new(answer.into_body()), 1 << 16).await?;
+    Ok(String::from_utf8(body.to_vec())?)
+}
+
+/// A router that takes so long to answer.
+fn slow(delay: u64, in_flight: &InFlight) -> Router {
+    let in_flight = in_flight.clone();
+    let answer = move || {
+        let here = in_flight.enter();
+        async move {
+            sleep(millis(delay)).await;
+            drop(here);
+            "done"
+        }
+    };
+    Router::new().route("/", get(answer))
+}
+
+async fn listener() -> Listener {
+    Listener::bind("http", "127.0.0.1:0").await.unwrap()
+}
+
+#[derive(Clone)]
+struct Get(Http);
+
+impl AsyncCall for Get {
+    async fn call(&self, endpoint: Endpoint) {
+        let answer = ask(&self.0, format!("{endpoint}/")).await;
+        assert_eq!(answer.expect("a request failed"), "done");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_in_flight_fails_in_a_rolling_restart() {
+    let server =
+        |in_flight| async move { AxumServer::new(listener().await, slow(700, &in_flight)) };
+    no_request_fails_in_a_rolling_restart(server, Get(client())).await;
+}
+
+#[tokio::test]
+async fn while_it_finishes_what_it_has_nobody_else_can_connect() {
+    let (listener, in_flight) = (listener().await, InFlight::default());
+    let address = listener.local_addr();
+    let app = App::builder().name("user").without_signals();
+    let app = app.server(AxumServer::new(listener, slow(1_000, &in_flight)));
+    let app = app.drain_delay(millis(0)).build().unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    let asked =
+        tokio::spawn(async move { ask(&client(), format!("http://{address}/")).await.unwrap() });
+    in_flight.are(1).await;
+    stop.stop();
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+    within(refused).await;
+    assert_eq!(in_flight.now(), 1, "it is not finished yet");
+    assert_eq!(within(asked).await.unwrap(), "done");
+    within(running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_the_stop_timeout_is_cut() {
+    let (listener, in_flight) = (listener().await, InFlight::default());
+    let address = listener.local_addr();
+    let app = App::builder().name("user").without_signals();
+    let app = app
+        .server(AxumServer::new(listener, slow(3_600_000, &in_flight)))
+        .drain_delay(millis(0))
+        .stop_timeout(millis(100))
+        .build()
+        .unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    let asked = tokio::spawn(async move {
+        let answer = ask(&client(), format!("http://{address}/")).await;
+        answer.map_err(|error| error.to_string())
+    });
+    in_flight.are(1).await;
+    stop.stop();
+    let error = within(running).await.unwrap().unwrap_err();
+    let is_cut = matches!(
+        &error,
+        AppError::Server {
+            source: ServerError::NotFinished { .. },
+            ..
+        }
+    );
+    assert!(is_cut, "{error}");
+    within(asked).await.unwrap().unwrap_err();
+    in_flight.are(0).await;
+}
+
+#[tokio::test]
+async fn a_handler_knows_who_calls() {
+    let who = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() };
+    let listener = listener().await;
+    let address = listener.local_addr();
+    let router = Router::new().route("/", get(who));
+    let app = App::builder().name("user").without_signals();
+    let app = app.server(AxumServer::new(listener, router));
+    let app = app.drain_delay(millis(0)).build().unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    let answer = within(ask(&client(), format!("http://{address}/"))).await;
+    assert_eq!(answer.unwrap(), "127.0.0.1");
+    stop.stop();
+    // The client's idle connection is closed, and not waited for.
+    let stopping = Instant::now();
+    within(running).await.unwrap().unwrap();
+    assert!(stopping.elapsed() < millis(5_000));
+}
+
+#[tokio::test]
+async fn one_that_is_bound_everywhere_is_registered_with_the_address_of_the_node() {
+    let node = Node::builder()
+        .cluster("test")
+        .bind("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let node = Arc::new(node);
+    let listener = Listener::bind("http", "0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().port();
+    let leaving = Arc::clone(&node);
+    let app = App::builder()
+        .name("user")
+        .registrar(node.clone())
+        .server(AxumServer::new(listener, slow(0, &InFlight::default())))
+        .leave(move || async move { leaving.shutdown().await })
+        .drain_delay(millis(0))
+        .without_signals()
+        .build()
+        .unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    let found = within(node.wait_for("user", 1, millis(20_000)))
+        .await
+        .unwrap();
+    assert_eq!(
+        found[0].endpoints()[0].as_str(),
+        format!("http://127.0.0.1:{port}")
+    );
+    stop.stop();
+    within(running).await.unwrap().unwrap();
+    within(node.stopped()).await;
+}
+
+#[tokio::test]
+async fn a_main_of_ones_own_drains_in_one_line() {
+    let node = Node::builder()
+        .cluster("test")
+        .bind("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let node = Arc::new(node);
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let me = ServiceInstance::builder("user")
+        .listener("http", address)
+        .build();
+    let registration = Registration::register(node.clone(), me.unwrap())
+        .await
+        .unwrap();
+    let (signal, signalled) = oneshot::channel::<()>();
+    let in_flight = InFlight::default();
+    let drained = registration.drain_on(async { drop(signalled.await) }, millis(50));
+    let serving = axum::serve(tcp, slow(300, &in_flight)).with_graceful_shutdown(drained);
+    let serving = tokio::spawn(serving.into_future());
+    let asked =
+        tokio::spawn(async move { ask(&client(), format!("http://{address}/")).await.unwrap() });
+    in_flight.are(1).await;
+    drop(signal);
+    within(serving).await.unwrap().unwrap();
+    assert_eq!(within(asked).await.unwrap(), "done");
+    assert!(node.get_service("user").await.unwrap().is_empty());
+    node.shutdown().await.unwrap();
+}
