@@ -70,8 +70,9 @@ impl Serving {
         self.stopping.stopped()
     }
 
-    /// Ready when the time for that is over. The server's task is dropped a moment later; this is for
-    /// what it has started beside that task, such as one for each connection.
+    /// Ready when the time for that is over, or all servers have stopped. The server's task is dropped a
+    /// moment later; this is for what it has started beside that task, such as one for each
+    /// connection.
     pub fn cut(&self) -> Stopped {
         self.cut.stopped()
     }

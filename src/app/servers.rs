@@ -113,11 +113,12 @@ impl Servers {
             ended = timeout(limit, self.join(&mut errors)) => ended.is_ok(),
             () = hurried => false,
         };
+        let waited = started.elapsed();
+        // In time too: an upgraded connection, as of a websocket, is none that its server waits for.
+        self.cut.stop();
         if is_in_time {
             return errors;
         }
-        let waited = started.elapsed();
-        self.cut.stop();
         let cut = self.running.values();
         let cut = cut.map(|(name, _)| failure(name, ServerError::NotFinished { waited }));
         errors.extend(cut.collect::<Vec<_>>());

@@ -21,7 +21,10 @@ use crate::registry::{BoxFuture, Endpoint};
 ///
 /// Handlers may take `ConnectInfo<SocketAddr>`. When it is asked to stop it accepts nothing new,
 /// closes connections that are idle, and waits for requests in flight; when the stop timeout is
-/// over their connections are cut.
+/// over their connections are cut. Upgraded ones (websockets) are not waited for, and are cut when all
+/// servers have stopped.
+///
+/// HTTP/1.1; HTTP/2 too, without TLS, if axum is built with its feature `http2`.
 #[derive(Debug)]
 pub struct AxumServer {
     listener: Listener,

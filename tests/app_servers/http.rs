@@ -10,11 +10,12 @@ use axum::routing::get;
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidings::app::{App, AppError, Listener, Registration, ServerError};
 use tidings::integrations::axum::AxumServer;
 use tidings::registry::Endpoint;
 use tidings::{Node, ServiceInstance};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -120,6 +121,49 @@ async fn what_takes_longer_than_the_stop_timeout_is_cut() {
     );
     assert!(is_cut, "{error}");
     within(asked).await.unwrap().unwrap_err();
+    in_flight.are(0).await;
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_ends_with_the_servers() {
+    let (listener, in_flight) = (listener().await, InFlight::default());
+    let address = listener.local_addr();
+    let counted = in_flight.clone();
+    let upgrade = async move |request: axum::extract::Request| {
+        let here = counted.enter();
+        let upgrading = hyper::upgrade::on(request);
+        tokio::spawn(async move {
+            let mut upgraded = TokioIo::new(upgrading.await.unwrap());
+            let read = upgraded.read_to_end(&mut Vec::new()).await;
+            drop(here);
+            read
+        });
+        let headers = [
+            (hyper::header::CONNECTION, "upgrade"),
+            (hyper::header::UPGRADE, "test"),
+        ];
+        (hyper::StatusCode::SWITCHING_PROTOCOLS, headers)
+    };
+    let app = App::builder().name("user").without_signals();
+    let app = app
+        .server(AxumServer::new(
+            listener,
+            Router::new().route("/", get(upgrade)),
+        ))
+        .drain_delay(millis(0))
+        .build()
+        .unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let mut answer = [0; 12];
+    within(client.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    assert_eq!(in_flight.now(), 1);
+    stop.stop();
+    within(running).await.unwrap().unwrap();
     in_flight.are(0).await;
 }
 
