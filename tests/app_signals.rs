@@ -10,12 +10,14 @@ use tidings::registry::{BoxFuture, Endpoint};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-/// A server that never finishes unless it is cut.
-struct Endless;
+/// A server that finishes at once, or not unless it is cut.
+struct Fake {
+    finishes: bool,
+}
 
-impl Server for Endless {
+impl Server for Fake {
     fn name(&self) -> String {
-        "endless".to_owned()
+        "fake".to_owned()
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {
@@ -23,8 +25,14 @@ impl Server for Endless {
     }
 
     fn serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, Result<(), BoxError>> {
-        serving.accepts();
-        Box::pin(pending())
+        Box::pin(async move {
+            serving.accepts();
+            serving.stopping().await;
+            if !self.finishes {
+                pending::<()>().await;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -36,7 +44,7 @@ fn send(signal: &str) {
 }
 
 /// Runs an app, sends a signal once it has started, and another once it stops.
-async fn run(server: Option<Endless>, first: &str, second: Option<&str>) -> Result<(), AppError> {
+async fn run(server: Option<Fake>, first: &str, second: Option<&str>) -> Result<(), AppError> {
     let hour = Duration::from_secs(3600);
     let (has_started, started) = oneshot::channel();
     let (is_stopping, stopping) = oneshot::channel();
@@ -81,7 +89,10 @@ async fn each_signal_stops_the_app_and_a_second_one_ends_its_waiting() {
     for signal in ["TERM", "INT", "QUIT"] {
         run(None, signal, None).await.unwrap();
     }
-    let error = run(Some(Endless), "TERM", Some("INT")).await.unwrap_err();
+    let finishes = Fake { finishes: true };
+    run(Some(finishes), "TERM", Some("TERM")).await.unwrap();
+    let never = Fake { finishes: false };
+    let error = run(Some(never), "TERM", Some("INT")).await.unwrap_err();
     let is_cut = matches!(
         &error,
         AppError::Server {

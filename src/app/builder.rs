@@ -116,10 +116,29 @@ impl AppBuilder {
         self
     }
 
-    /// Adds checks of the instance's health, and their policy: `health(|monitor|
-    /// monitor.check(check))`. Default: none, so the instance is up from the start.
+    /// Adds checks of the instance's health, and their policy. Default: none, so the instance is up from
+    /// the start.
     ///
-    /// The monitor runs from the registration to the deregistration. Again adds to what was there.
+    /// The monitor runs from the registration to the deregistration, on a thread of its own. Again adds
+    /// to what was there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tidings::app::App;
+    /// use tidings::health::{Check, DEFAULT_TTL};
+    ///
+    /// let pulse = Check::pulse()?;
+    /// let (working, worker) = Check::ttl("worker", DEFAULT_TTL);
+    /// let app = App::builder()
+    ///     .name("user-service")
+    ///     .health(|monitor| monitor.check(pulse).check(working))
+    ///     .build()?;
+    /// worker.pass(); // again and again, from the loop that does the work
+    /// # drop(app);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn health(
         mut self,
         checks: impl FnOnce(MonitorBuilder) -> MonitorBuilder + Send + 'static,

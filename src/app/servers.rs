@@ -99,8 +99,8 @@ impl Servers {
         }
     }
 
-    /// Asks all to stop and waits for them; what is not done after `limit`, or when `hurried` is
-    /// ready, is cut.
+    /// Asks all to stop and waits for them; what is not done after `limit`, or a moment after
+    /// `hurried` is ready, is cut.
     pub(super) async fn stop(
         &mut self,
         limit: Duration,
@@ -109,6 +109,11 @@ impl Servers {
         let started = Instant::now();
         let mut errors = Vec::new();
         self.stopping.stop();
+        let hurried = async {
+            hurried.await;
+            // Who has nothing in flight stops in that time, and is not cut.
+            sleep(CUT_GRACE).await;
+        };
         let is_in_time = tokio::select! {
             ended = timeout(limit, self.join(&mut errors)) => ended.is_ok(),
             () = hurried => false,

@@ -38,6 +38,34 @@ async fn what_takes_longer_than_the_stop_timeout_is_cut_and_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn by_default_it_drains_for_1_s_finishes_for_30_s_and_a_call_of_the_registrar_has_10_s() {
+    let book = Book::new();
+    let recorder = Recorder::answering(&book, [Answer::Well, Answer::Well, Answer::Hang]);
+    let app = builder(&recorder).server(Fake::new("stuck", Deed::NeverFinish, &book));
+    let app = app.build().unwrap();
+    let stop = app.stop_handle();
+    let running = tokio::spawn(app.run());
+    book.shows("register up").await;
+    stop.stop();
+    let mut at = Vec::new();
+    for entry in [
+        "register draining",
+        "deregister",
+        "stuck stops",
+        "stuck is cut",
+    ] {
+        book.shows(entry).await;
+        at.push(Instant::now());
+    }
+    let gaps: Vec<_> = at
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert_eq!(gaps, [1, 10, 30]);
+    within(running).await.unwrap().unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_fails_while_it_stops_is_the_error() {
     let book = Book::new();
     let app = builder(&Recorder::new(&book))
