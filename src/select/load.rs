@@ -161,13 +161,14 @@ impl Cost {
 impl Averages {
     /// With a sample, where `fade` is what is left of the samples before it.
     fn with(self, fade: f32, sample: f32, outcome: Outcome) -> Self {
-        let (failed, success) = match outcome {
+        let unmeasured = self.latency == 0.0;
+        // How fast it refused, or was given up, tells nothing of how fast it answers.
+        let (tells_nothing, success) = match outcome {
             Outcome::Success => (false, 1.0),
-            Outcome::Failure => (true, 0.0),
+            Outcome::Failure => (unmeasured || sample < self.latency, 0.0),
+            Outcome::Unanswered => (sample < self.latency, self.success),
         };
-        let measured = self.latency > 0.0;
-        let latency = if failed && (!measured || sample < self.latency) {
-            // How fast it refused tells nothing of how fast it answers.
+        let latency = if tells_nothing {
             self.latency
         } else if sample >= self.latency {
             // A peak counts at once, and fades.

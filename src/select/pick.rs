@@ -18,6 +18,9 @@ pub enum Outcome {
     Success,
     /// It did not answer, or not as it should.
     Failure,
+    /// Nobody waited for the answer any longer. That blames nobody, but an answer would have taken at
+    /// least so long: it counts as latency if it is a worse one.
+    Unanswered,
 }
 
 /// One call to one instance, from [`Pool::pick`](super::Pool::pick) until this is dropped.

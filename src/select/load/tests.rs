@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{Averages, Load, Moment};
-use crate::select::Outcome::{self, Failure, Success};
+use crate::select::Outcome::{self, Failure, Success, Unanswered};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -146,4 +146,22 @@ fn time_that_goes_backwards_is_no_time() {
     about(averages(&load).0, 10.0);
     assert_eq!(at(1).since(at(2)), Duration::ZERO);
     assert_eq!(Moment::from(Duration::MAX), Moment(u64::MAX));
+}
+
+#[test]
+fn a_call_that_was_given_up_counts_as_latency_when_it_was_waited_for_longer() {
+    let load = Load::new();
+    call(&load, 1_000, 10, Success);
+    call(&load, 1_001, 1, Unanswered);
+    about(averages(&load).0, 10.0);
+    call(&load, 1_002, 500, Unanswered);
+    about(averages(&load).0, 500.0);
+    about(averages(&load).1, 1.0);
+}
+
+#[test]
+fn a_call_that_was_given_up_measures_an_address_of_which_nothing_is_known() {
+    let load = Load::new();
+    call(&load, 1_000, 500, Unanswered);
+    about(averages(&load).0, 500.0);
 }

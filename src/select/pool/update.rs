@@ -51,11 +51,26 @@ impl<C> Pool<C> {
     ///
     /// Two updates at once follow one another; picks go on meanwhile.
     pub fn update(&self, instances: &Instances) {
+        self.take(instances, false);
+    }
+
+    /// The same, unless nobody could be picked from the new list: then all stays as it is. Returns
+    /// whether the list was taken.
+    ///
+    /// For whoever would rather call instances that may be gone than none.
+    pub fn update_unless_empty(&self, instances: &Instances) -> bool {
+        self.take(instances, true)
+    }
+
+    fn take(&self, instances: &Instances, unless_empty: bool) -> bool {
         // What is in it is whole, also when a filter or a `connections` has panicked.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut survey = Survey::new(Arc::clone(&self.service), instances.len());
         let (mut found, named) = self.find(instances, &mut survey);
         self.filter(&mut found, &mut survey);
+        if unless_empty && found.is_empty() {
+            return false;
+        }
 
         let mut candidates = Vec::with_capacity(found.len());
         let mut taken = BTreeSet::new();
@@ -76,6 +91,7 @@ impl<C> Pool<C> {
             candidates: candidates.into(),
             survey: Arc::new(survey),
         }));
+        true
     }
 
     /// Who is up and can be called, and the addresses that the list names at all.

@@ -169,3 +169,16 @@ fn a_filter_that_panics_leaves_the_pool_as_it_was() {
     pool.update(&list([instance("b")]));
     assert_eq!(picked(&pool, 10, 1).into_keys().collect::<String>(), "b");
 }
+
+#[test]
+fn a_list_that_leaves_nobody_can_be_refused_and_then_nothing_changes() {
+    let (pool, made) = numbering();
+    assert!(pool.update_unless_empty(&list([instance("a")])));
+    let draining = named("a").status(Status::Draining).build().unwrap();
+    assert!(!pool.update_unless_empty(&list([draining.clone()])));
+    assert!(!pool.update_unless_empty(&Instances::new()));
+    assert_eq!(*only(&pool).connection(), 0);
+    pool.update(&list([draining]));
+    assert!(pool.is_empty());
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+}
