@@ -1,7 +1,19 @@
-//! What other crates need to be used with this one: each a file, behind its feature.
+//! tidings in other crates' shapes: each a file, behind its feature.
+//!
+//! | feature | what |
+//! |---|---|
+//! | `tonic` | a service as a gRPC channel that generated clients take |
+//! | `axum` | an axum router as a server of an [`App`](crate::app::App) |
+//! | `tonic-server` | tonic services as a server of an [`App`](crate::app::App) |
+//! | `tonic-health` | the standard health service, fed by the checks |
+//!
+//! The clients take an `Arc<dyn Discovery>`: a node, or anything else that answers. What they
+//! have in common is in `balance`.
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "tonic-health")]
 pub mod tonic_health;
 #[cfg(feature = "tonic-server")]

@@ -66,8 +66,14 @@ const ROOMS: &[Room] = &[
         world: &[],
     },
     Room {
+        name: "balance",
+        uses: &["registry", "select"],
+        pure: false,
+        world: &[],
+    },
+    Room {
         name: "integrations",
-        uses: &["registry", "select", "health", "app"],
+        uses: &["registry", "select", "health", "app", "balance"],
         pure: false,
         world: &[],
     },
@@ -99,6 +105,15 @@ const CONFINED: &[(&str, &str)] = &[
     ("base64ct", "src/gossip/security/"),
     ("hkdf", "src/gossip/security/"),
     ("semver", "src/select/filter/"),
+    ("tokio", "src/balance/"),
+    ("tokio", "src/integrations/"),
+    ("tonic", "src/integrations/tonic"),
+    ("reqwest", "src/integrations/reqwest"),
+    ("tower", "src/integrations/tower"),
+    ("tower_service", "src/integrations/"),
+    ("http", "src/integrations/"),
+    ("http_body", "src/balance/lent.rs"),
+    ("http_body", "src/integrations/"),
 ];
 
 /// Crates whose types no room shows to another.

@@ -1,0 +1,199 @@
+//! Handing out calls.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::{SysRng, Xoshiro256PlusPlus};
+use rand::{SeedableRng, TryRng};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::budget::Balance;
+use super::builder::BalancerBuilder;
+use super::ejection::Ejected;
+use super::standing::{Kept, Standing};
+use super::{Call, Empty};
+use crate::registry::{Discovery, Instances};
+use crate::select::{NoInstances, Pool, Scheme};
+
+thread_local! {
+    /// Fast, and predictable by nobody who does not see hundreds of picks; nothing depends on that.
+    static RNG: RefCell<Xoshiro256PlusPlus> = RefCell::new(seeded());
+}
+
+/// Follows one service and hands out calls to its instances. A clone is the same balancer.
+///
+/// `C` is what is kept for each address, such as a connection.
+pub struct Balancer<C = ()>(Arc<Following<C>>);
+
+/// The task ends with the last of these.
+struct Following<C> {
+    shared: Arc<Shared<C>>,
+    task: AbortHandle,
+}
+
+/// What balancers, calls and the task have in common.
+pub(super) struct Shared<C> {
+    pub(super) pool: Pool<Kept<C>>,
+    pub(super) empty: Empty,
+    pub(super) ejected: Ejected,
+    pub(super) budget: Balance,
+    pub(super) origin: Instant,
+    /// Sent to after each list.
+    pub(super) changed: watch::Sender<()>,
+}
+
+impl Balancer {
+    /// Starts a client of `target` (`discovery:///name`), which calls endpoints of `scheme`.
+    pub fn builder(
+        discovery: Arc<dyn Discovery>,
+        target: impl Into<String>,
+        scheme: Scheme,
+    ) -> BalancerBuilder {
+        BalancerBuilder::new(discovery, target.into(), scheme)
+    }
+}
+
+impl<C> Balancer<C> {
+    pub(super) fn new(shared: Arc<Shared<C>>, task: AbortHandle) -> Self {
+        Self(Arc::new(Following { shared, task }))
+    }
+
+    /// Picks an instance for a call. `tried` has the addresses at which this very call failed
+    /// already: none for its first try.
+    ///
+    /// Waits only when there is nobody and [`Empty::WaitUpTo`] says so, and then for a first try only.
+    /// Somebody who is ejected is picked when there is nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`NoInstances`], also when all were tried.
+    pub async fn pick(&self, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
+        let shared = &self.0.shared;
+        if tried.is_empty() {
+            shared.budget.earn();
+        }
+        match (Shared::pick(shared, tried), shared.empty) {
+            (Err(_), Empty::WaitUpTo(longest)) if tried.is_empty() => {
+                Shared::wait(shared, longest).await
+            }
+            (picked, _) => picked,
+        }
+    }
+
+    /// Whether one more retry of a call that was sent is within the budget; then it counts as made.
+    pub fn may_retry(&self) -> bool {
+        self.0.shared.budget.spend(self.0.shared.now())
+    }
+
+    /// The service's name.
+    pub fn service(&self) -> &str {
+        self.0.shared.service()
+    }
+
+    /// How many addresses can be called now.
+    pub fn len(&self) -> usize {
+        self.0.shared.pool.len()
+    }
+
+    /// Whether there is nobody to call now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<C> Shared<C> {
+    /// Since the balancer was made.
+    pub(super) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(super) fn service(&self) -> &str {
+        self.pool.service()
+    }
+
+    pub(super) fn take(&self, list: &Instances) {
+        if self.empty == Empty::KeepLast && !self.pool.is_empty() {
+            if !self.pool.update_unless_empty(list) {
+                tracing::warn!(
+                    target: "tidings::balance", service = self.service(), instances = list.len(),
+                    "nobody of the new list can be called: calls go to those who were there last"
+                );
+            }
+        } else {
+            self.pool.update(list);
+        }
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration) {
+        self.ejected.failed(standing, now, self.pool.len());
+    }
+
+    fn pick(this: &Arc<Self>, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
+        let now = this.now();
+        let excluded = this.ejected.addresses(now, this.pool.len());
+        let pick = RNG.with_borrow_mut(|rng| {
+            if excluded.is_empty() {
+                return this.pool.pick_excluding(now, rng, tried);
+            }
+            let both = [&excluded[..], tried].concat();
+            this.pool
+                .pick_excluding(now, rng, &both)
+                .or_else(|_| this.pool.pick_excluding(now, rng, tried))
+        })?;
+        Ok(Call::new(pick, Arc::clone(this)))
+    }
+
+    async fn wait(this: &Arc<Self>, longest: Duration) -> Result<Call<C>, NoInstances> {
+        let mut changed = this.changed.subscribe();
+        let waiting = async {
+            loop {
+                // What changed until now is seen by this pick.
+                changed.mark_unchanged();
+                if let Ok(call) = Self::pick(this, &[]) {
+                    return call;
+                }
+                changed
+                    .changed()
+                    .await
+                    .expect("`this` has the other end of it");
+            }
+        };
+        match tokio::time::timeout(longest, waiting).await {
+            Ok(call) => Ok(call),
+            Err(_) => Self::pick(this, &[]),
+        }
+    }
+}
+
+impl<C> Clone for Balancer<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Drop for Following<C> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<C> fmt::Debug for Balancer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Balancer")
+            .field("pool", &self.0.shared.pool)
+            .field("empty", &self.0.shared.empty)
+            .field("ejected", &self.0.shared.ejected)
+            .finish_non_exhaustive()
+    }
+}
+
+fn seeded() -> Xoshiro256PlusPlus {
+    // Without the operating system's randomness, threads draw the same numbers: less even, not wrong.
+    let seed = SysRng.try_next_u64().unwrap_or(0);
+    Xoshiro256PlusPlus::seed_from_u64(seed)
+}

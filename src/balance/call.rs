@@ -1,0 +1,104 @@
+//! A call that is under way.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::balancer::Shared;
+use super::standing::Kept;
+use crate::registry::{Endpoint, ServiceInstance};
+use crate::select::{Outcome, Pick};
+
+/// One call to one instance, from [`Balancer::pick`](super::Balancer::pick) until this is dropped.
+///
+/// It is in flight as long as this lives; keep it with the response's body when that is a stream. Dropped
+/// without [`finish`](Self::finish), it is over: as a success if the head of the answer
+/// [had come](Self::answered), else as [`Outcome::Unanswered`].
+///
+/// It holds on to what is known of the service, and not to the [`Balancer`](super::Balancer) that
+/// follows it.
+#[must_use = "a call that is dropped is over"]
+pub struct Call<C = ()> {
+    /// There until it is dropped.
+    pick: Option<Pick<Kept<C>>>,
+    shared: Arc<Shared<C>>,
+    answered: Option<Duration>,
+}
+
+impl<C> Call<C> {
+    pub(super) fn new(pick: Pick<Kept<C>>, shared: Arc<Shared<C>>) -> Self {
+        Self {
+            pick: Some(pick),
+            shared,
+            answered: None,
+        }
+    }
+
+    /// The instance to call, as it was known when it was picked.
+    pub fn instance(&self) -> &Arc<ServiceInstance> {
+        self.pick().instance()
+    }
+
+    /// Its endpoint of the client's scheme.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.pick().endpoint()
+    }
+
+    /// `host:port` of the endpoint: what [`Balancer::pick`](super::Balancer::pick) takes for another try.
+    pub fn address(&self) -> &Arc<str> {
+        self.pick().address()
+    }
+
+    /// What is kept for this address.
+    pub fn connection(&self) -> &C {
+        &self.pick().connection().connection
+    }
+
+    /// The head of the answer has come: the latency is the time until now, however long the body takes.
+    pub fn answered(&mut self) {
+        self.answered = Some(self.shared.now());
+    }
+
+    /// Ends the call and tells how it went.
+    pub fn finish(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    fn pick(&self) -> &Pick<Kept<C>> {
+        self.pick
+            .as_ref()
+            .expect("there until this is finished or dropped")
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        let Some(pick) = self.pick.take() else {
+            return;
+        };
+        let now = self.shared.now();
+        let standing = &pick.connection().standing;
+        match outcome {
+            Outcome::Success => standing.succeeded(),
+            Outcome::Failure => self.shared.failed(standing, now),
+            Outcome::Unanswered => {}
+        }
+        pick.finish(self.answered.unwrap_or(now), outcome);
+    }
+}
+
+impl<C> Drop for Call<C> {
+    fn drop(&mut self) {
+        self.end(match self.answered {
+            Some(_) => Outcome::Success,
+            None => Outcome::Unanswered,
+        });
+    }
+}
+
+impl<C> fmt::Debug for Call<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("instance", &format_args!("{}", self.instance()))
+            .field("address", self.address())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! Who gets no calls for a while.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::standing::Standing;
+
+/// Linkerd's default is 7 failures in a row, Envoy's `consecutive_5xx` is 5.
+const FAILURES_DEFAULT: u32 = 5;
+/// Linkerd's least and greatest penalty. (Envoy's are 30 s and 300 s, for a proxy that nobody tells
+/// when an instance is gone.)
+const FIRST_DEFAULT: Duration = Duration::from_secs(1);
+const LONGEST_DEFAULT: Duration = Duration::from_secs(60);
+
+/// When an address gets no calls for a while: after so many failures in a row, for a time that
+/// doubles each time until it succeeds again. Once the time is over it is picked like any other, and the
+/// next failure ejects it again.
+///
+/// Of two addresses at most one is ejected, of three one, and so on: at most half. When a shrinking
+/// list leaves more than half ejected, nobody counts as ejected.
+///
+/// Default: 5 failures; 1 s, at most 60 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    pub(super) failures: u32,
+    pub(super) first: Duration,
+    pub(super) longest: Duration,
+}
+
+impl Ejection {
+    /// After `failures` in a row (0 counts as 1), at first for `first` and at most for `longest`.
+    pub fn after(failures: u32, first: Duration, longest: Duration) -> Self {
+        Self {
+            failures: failures.max(1),
+            first,
+            longest,
+        }
+    }
+
+    /// Nobody is ever ejected.
+    pub fn never() -> Self {
+        Self::after(u32::MAX, Duration::ZERO, Duration::ZERO)
+    }
+
+    /// For how long, the `times`-th time in a row, counted from 0.
+    fn duration(&self, times: u32) -> Duration {
+        let doubled = 2_u32.saturating_pow(times);
+        self.first.saturating_mul(doubled).min(self.longest)
+    }
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self::after(FAILURES_DEFAULT, FIRST_DEFAULT, LONGEST_DEFAULT)
+    }
+}
+
+/// Who is ejected now.
+#[derive(Debug)]
+pub(super) struct Ejected {
+    settings: Ejection,
+    /// Its length, so that a pick takes no lock while nobody is ejected.
+    count: AtomicUsize,
+    list: Mutex<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    standing: Arc<Standing>,
+    until: Duration,
+}
+
+impl Ejected {
+    pub(super) fn new(settings: Ejection) -> Self {
+        Self {
+            settings,
+            count: AtomicUsize::new(0),
+            list: Mutex::default(),
+        }
+    }
+
+    /// The addresses that are not to be picked at `now`, of `candidates` that could be; none when they
+    /// are more than half.
+    pub(super) fn addresses(&self, now: Duration, candidates: usize) -> Vec<Arc<str>> {
+        if self.count.load(Relaxed) == 0 {
+            return Vec::new();
+        }
+        let list = self.current(now);
+        if list.len() * 2 > candidates {
+            return Vec::new();
+        }
+        let address = |entry: &Entry| Arc::clone(&entry.standing.address);
+        list.iter().map(address).collect()
+    }
+
+    /// Takes note of a failure at one of `candidates` addresses.
+    pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration, candidates: usize) {
+        if standing.failed() < self.settings.failures {
+            return;
+        }
+        let mut list = self.current(now);
+        let known = list
+            .iter()
+            .any(|entry| Arc::ptr_eq(&entry.standing, standing));
+        if known || (list.len() + 1) * 2 > candidates {
+            return;
+        }
+        let duration = self.settings.duration(standing.ejected());
+        tracing::debug!(
+            target: "tidings::balance", address = %standing.address, ?duration,
+            "failed several times in a row and is not called for a while"
+        );
+        list.push(Entry {
+            standing: Arc::clone(standing),
+            until: now + duration,
+        });
+        self.count.store(list.len(), Relaxed);
+    }
+
+    /// Without those whose time is over, or whose address has left the list.
+    fn current(&self, now: Duration) -> MutexGuard<'_, Vec<Entry>> {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        // The other owner is the pool.
+        list.retain(|entry| entry.until > now && Arc::strong_count(&entry.standing) > 1);
+        self.count.store(list.len(), Relaxed);
+        list
+    }
+}

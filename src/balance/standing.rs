@@ -1,0 +1,48 @@
+//! How the last calls to an address went.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// The failures of one address, for [`Ejection`](super::Ejection). Survives updates of the list.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) address: Arc<str>,
+    /// In a row.
+    failures: AtomicU32,
+    /// How often it was ejected since it last succeeded.
+    ejections: AtomicU32,
+}
+
+impl Standing {
+    pub(super) fn new(address: &str) -> Self {
+        Self {
+            address: address.into(),
+            failures: AtomicU32::new(0),
+            ejections: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn succeeded(&self) {
+        // Read first: while all is well, nobody writes to what others read.
+        if self.failures.load(Relaxed) > 0 {
+            self.failures.store(0, Relaxed);
+            self.ejections.store(0, Relaxed);
+        }
+    }
+
+    /// Counts a failure and returns how many there were in a row.
+    pub(super) fn failed(&self) -> u32 {
+        self.failures.fetch_add(1, Relaxed).saturating_add(1)
+    }
+
+    /// Counts an ejection and returns how many there were before.
+    pub(super) fn ejected(&self) -> u32 {
+        self.ejections.fetch_add(1, Relaxed)
+    }
+}
+
+/// What a balancer keeps for each address.
+pub(super) struct Kept<C> {
+    pub(super) connection: C,
+    pub(super) standing: Arc<Standing>,
+}

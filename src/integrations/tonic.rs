@@ -1,0 +1,116 @@
+//! A service as a gRPC channel, for [`tonic`]'s generated clients.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use tidings::Discovery;
+//! use tidings::integrations::tonic::Channel;
+//!
+//! # async fn example(discovery: Arc<dyn Discovery>) -> Result<(), Box<dyn std::error::Error>> {
+//! let channel = Channel::builder(discovery, "discovery:///order-service")
+//!     .version("^1.4")
+//!     .build()?;
+//! // What a generated client takes: `OrderClient::new(channel)`.
+//! # let _ = tonic::client::Grpc::new(channel);
+//! # Ok(()) }
+//! ```
+//!
+//! # How a call goes
+//!
+//! An instance is picked for each call. It has a [`tonic::transport::Channel`] of its own, which
+//! connects when it is first used, and again when its connection ended. A call that could not be sent
+//! there (no connection, or none within the [connect timeout](ChannelBuilder::connect_timeout)) goes to
+//! another instance, also when its body is a stream: one that nobody has begun to read is taken
+//! back. What was sent is not sent again: gRPC does not tell what may be.
+//!
+//! The time that the caller sets for a call (`grpc-timeout`, [`tonic::Request::set_timeout`]) is the time
+//! for all tries together, until the head of the answer. When it is over, the call fails with
+//! `DEADLINE_EXCEEDED`.
+//!
+//! # What an instance is blamed for
+//!
+//! No connection; a connection that ends before the answer does; no answer within the caller's
+//! timeout; and the statuses `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS`. The other
+//! statuses say something about the call. A call that the caller drops counts as latency, so that who
+//! does not answer gets no more calls.
+//!
+//! Such an instance is also told by HTTP/2 pings while calls are out; see
+//! [`keep_alive`](ChannelBuilder::keep_alive).
+//!
+//! # Errors
+//!
+//! A [`Status`]. When there is nobody to call, it is `UNAVAILABLE`, and its
+//! [source](std::error::Error::source) is [`NoInstances`].
+
+mod answer;
+mod builder;
+mod deadline;
+mod sending;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pub use builder::ChannelBuilder;
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::{Status, transport};
+use tower_service::Service;
+
+use crate::balance::Balancer;
+use crate::registry::Discovery;
+use crate::select::NoInstances;
+
+/// What is kept for an address. An `Err` is an address that tonic cannot call.
+type Connection = Result<transport::Channel, Arc<transport::Error>>;
+
+/// A gRPC channel to a service: each call goes to one of its instances. See [the module](self).
+///
+/// A clone is the same channel. The service is followed until the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    balancer: Balancer<Connection>,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// How many addresses a call is tried at.
+    addresses: usize,
+    /// How long a call waits for a connection at each.
+    connect: Duration,
+}
+
+impl Channel {
+    /// Starts a channel to `target`: `discovery:///name`.
+    pub fn builder(discovery: Arc<dyn Discovery>, target: impl Into<String>) -> ChannelBuilder {
+        ChannelBuilder::new(discovery, target.into())
+    }
+
+    /// The service's name.
+    pub fn service(&self) -> &str {
+        self.balancer.service()
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+    /// Always ready: whether there is somebody to call is found out by the call.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(sending::send(self.balancer.clone(), self.limits, request))
+    }
+}
+
+fn unavailable(none: NoInstances) -> Status {
+    let mut status = Status::unavailable(none.to_string());
+    status.set_source(Arc::new(none));
+    status
+}

@@ -1,0 +1,94 @@
+//! An answer's body, which keeps its call under way until it ends.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::Connection;
+use crate::balance::Call;
+use crate::select::Outcome;
+
+struct Answer {
+    body: Body,
+    /// There until it is known how it ends.
+    call: Option<Call<Connection>>,
+}
+
+/// Hands the call to the body of its answer, or ends it if the head says how it ends.
+pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> Response<Body> {
+    call.answered();
+    let status = response.status();
+    if status != StatusCode::OK {
+        // Not gRPC that answers: a proxy, or another server.
+        let blamed = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        call.finish(if blamed {
+            Outcome::Failure
+        } else {
+            Outcome::Success
+        });
+        return response;
+    }
+    // An answer without a message has its status in the head.
+    if let Some(status) = Status::from_header_map(response.headers()) {
+        call.finish(blame(status.code()));
+        return response;
+    }
+    response.map(|body| {
+        Body::new(Answer {
+            body,
+            call: Some(call),
+        })
+    })
+}
+
+/// Whether a status says something of the instance.
+pub(super) fn blame(code: Code) -> Outcome {
+    match code {
+        Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss => {
+            Outcome::Failure
+        }
+        _ => Outcome::Success,
+    }
+}
+
+impl Answer {
+    fn end(&mut self, trailers: Option<&HeaderMap>) {
+        if let Some(call) = self.call.take() {
+            // An answer that ends without a status has lost its end.
+            let code = trailers
+                .and_then(Status::from_header_map)
+                .map_or(Code::Unavailable, |status| status.code());
+            call.finish(blame(code));
+        }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => self.end(frame.trailers_ref()),
+            Poll::Ready(None | Some(Err(_))) => self.end(None),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

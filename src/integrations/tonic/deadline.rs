@@ -1,0 +1,59 @@
+//! The caller's time for a call.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+use tonic::Status;
+
+/// The longest that counts; longer ones are as good as none.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// When the call has to have an answer, by its `grpc-timeout`: at most eight digits and a unit
+/// (gRPC over HTTP/2, "Requests"). A header that is none does not count, as in tonic.
+pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (value, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if value.len() > 8 {
+        return None;
+    }
+    let value: u64 = value.parse().ok()?;
+    let timeout = match unit {
+        "H" => Duration::from_secs(value * 60 * 60),
+        "M" => Duration::from_secs(value * 60),
+        "S" => Duration::from_secs(value),
+        "m" => Duration::from_millis(value),
+        "u" => Duration::from_micros(value),
+        "n" => Duration::from_nanos(value),
+        _ => return None,
+    };
+    Some(Instant::now() + timeout.min(LONGEST))
+}
+
+pub(super) fn exceeded() -> Status {
+    Status::deadline_exceeded("no answer within the call's timeout")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(value: &'static str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", value.parse().unwrap());
+        let now = Instant::now();
+        of(&headers).map(|deadline| deadline - now)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_is_digits_and_a_unit() {
+        assert_eq!(timeout("90S"), Some(Duration::from_secs(90)));
+        assert_eq!(timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(timeout("1H"), Some(Duration::from_secs(3_600)));
+        assert_eq!(timeout("99999999H"), Some(LONGEST));
+        for none in ["", "S", "1", "1x", "123456789S", "-1S"] {
+            assert_eq!(timeout(none), None, "{none:?}");
+        }
+        assert_eq!(of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,340 @@
+//! gRPC channels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tidings::balance::Empty;
+use tidings::integrations::tonic::{Channel, ChannelBuilder};
+use tidings::registry::Status as InstanceStatus;
+use tidings::select::{NoInstances, Strategy};
+use tonic::Code;
+
+use crate::support::echo::{EchoClient, Manner, Server};
+use crate::support::{TARGET, Table, dead, frozen, instance, within};
+
+fn builder(table: &Table) -> ChannelBuilder {
+    Channel::builder(table.discovery(), TARGET)
+}
+
+fn client(table: &Table) -> EchoClient<Channel> {
+    EchoClient::new(builder(table).build().unwrap())
+}
+
+async fn answering<const N: usize>() -> [Server; N] {
+    let servers = join_all((0..N).map(|_| Server::start(Manner::Answers))).await;
+    servers.try_into().ok().expect("as many as were started")
+}
+
+#[tokio::test]
+async fn generated_clients_take_a_channel_and_calls_go_to_all_instances() {
+    let servers = answering::<3>().await;
+    let mut client = client(&Table::of("grpc", servers.iter().map(|s| s.address)));
+    for _ in 0..60 {
+        assert_eq!(within(client.echo("hello")).await.unwrap(), "hello");
+    }
+    assert!(servers.iter().all(|server| server.calls() > 0));
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_costs_no_failed_call() {
+    for strategy in [Strategy::P2c, Strategy::RoundRobin, Strategy::Random] {
+        let [server] = answering().await;
+        let table = Table::of("grpc", [server.address, dead().await, dead().await]);
+        let channel = builder(&table).strategy(strategy).build().unwrap();
+        let mut client = EchoClient::new(channel);
+        for _ in 0..200 {
+            within(client.echo("hello")).await.unwrap();
+        }
+        assert_eq!(server.calls(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_dies_between_calls_costs_no_failed_call() {
+    let [first, second] = answering().await;
+    let table = Table::of("grpc", [first.address, second.address]);
+    let channel = builder(&table)
+        .strategy(Strategy::RoundRobin)
+        .build()
+        .unwrap();
+    let mut client = EchoClient::new(channel);
+    for _ in 0..10 {
+        within(client.echo("hello")).await.unwrap();
+    }
+    assert_eq!(first.calls(), 5);
+    first.kill().await;
+    for _ in 0..50 {
+        within(client.echo("hello")).await.unwrap();
+    }
+    assert_eq!(second.calls(), 55);
+}
+
+#[tokio::test]
+async fn the_only_instance_is_called_again_after_it_was_restarted_at_its_address() {
+    let [first] = answering().await;
+    let table = Table::of("grpc", [first.address]);
+    let mut client = client(&table);
+    within(client.echo("hello")).await.unwrap();
+    let address = first.kill().await;
+    let error = within(client.echo("hello")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    let again = Server::listen(address, Manner::Answers, None).await;
+    within(client.echo("hello")).await.unwrap();
+    assert_eq!(again.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_goes_elsewhere_whole_when_there_is_no_connection() {
+    let [server] = answering().await;
+    let table = Table::of("grpc", [server.address, dead().await]);
+    let channel = builder(&table)
+        .strategy(Strategy::RoundRobin)
+        .build()
+        .unwrap();
+    let mut client = EchoClient::new(channel);
+    for _ in 0..10 {
+        let polled = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polled);
+        let messages = tokio_stream::iter((0..5).map(move |n| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Bytes::from(format!("{n}"))
+        }));
+        let answers = within(client.stream(messages)).await.unwrap();
+        assert_eq!(answers, ["0", "1", "2", "3", "4"]);
+        assert_eq!(polled.load(Ordering::SeqCst), 5);
+    }
+    assert_eq!(server.calls(), 10);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_read_from_is_not_sent_twice() {
+    let dying = Server::start(Manner::After(Duration::from_secs(60))).await;
+    let [other] = answering().await;
+    let table = Table::of("grpc", [dying.address]);
+    let mut client = client(&table);
+    let polled = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polled);
+    let messages = tokio_stream::iter((0..3).map(move |n| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Bytes::from(format!("{n}"))
+    }));
+    let streaming = tokio::spawn(async move { client.stream(messages).await });
+    within(async {
+        while dying.calls() == 0 || polled.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    table.publish([
+        instance("grpc", dying.address),
+        instance("grpc", other.address),
+    ]);
+    dying.kill().await;
+    within(streaming).await.unwrap().unwrap_err();
+    assert_eq!((polled.load(Ordering::SeqCst), other.calls()), (3, 0));
+}
+
+#[tokio::test]
+async fn an_empty_set_fails_at_once_with_a_typed_error() {
+    let table = Table::of("http", [dead().await]);
+    let error = within(client(&table).echo("hello")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    let source = std::error::Error::source(&error).expect("the reason");
+    let none = source.downcast_ref::<NoInstances>().expect("typed");
+    assert_eq!((none.service(), none.instances()), ("orders.example", 1));
+}
+
+#[tokio::test]
+async fn an_empty_set_waits_for_an_instance_when_it_may() {
+    let table = Table::default();
+    let empty = Empty::WaitUpTo(Duration::from_secs(10));
+    let mut client = EchoClient::new(builder(&table).empty(empty).build().unwrap());
+    let waiting = tokio::spawn(async move { client.echo("hello").await });
+    let [server] = answering().await;
+    table.publish([instance("grpc", server.address)]);
+    within(waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_an_instance_is_within_the_calls_own_timeout() {
+    let table = Table::default();
+    let empty = Empty::WaitUpTo(Duration::from_secs(60));
+    let mut client = EchoClient::new(builder(&table).empty(empty).build().unwrap());
+    let call = client.echo_within(Duration::from_millis(50));
+    assert_eq!(
+        within(call).await.unwrap_err().code(),
+        Code::DeadlineExceeded
+    );
+}
+
+#[tokio::test]
+async fn an_empty_set_keeps_the_last_when_it_may() {
+    let [server] = answering().await;
+    let table = Table::of("grpc", [server.address]);
+    let channel = builder(&table).empty(Empty::KeepLast).build().unwrap();
+    let mut client = EchoClient::new(channel);
+    table.publish([]);
+    for _ in 0..10 {
+        within(client.echo("hello")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_drains_or_is_filtered_gets_no_call() {
+    let [draining, old, wanted] = answering().await;
+    let table = Table::default();
+    let old_one = instance("grpc", old.address).to_builder();
+    table.publish([
+        instance("grpc", draining.address).with_status(InstanceStatus::Draining),
+        old_one.version("0.9.0").build().unwrap(),
+        instance("grpc", wanted.address),
+    ]);
+    let channel = builder(&table).version("^1.4").build().unwrap();
+    let mut client = EchoClient::new(channel);
+    for _ in 0..30 {
+        within(client.echo("hello")).await.unwrap();
+    }
+    assert_eq!([draining.calls(), old.calls(), wanted.calls()], [0, 0, 30]);
+}
+
+#[tokio::test]
+async fn a_frozen_instance_is_out_of_the_picks_once_calls_to_it_have_timed_out() {
+    let [server] = answering().await;
+    let table = Table::of("grpc", [frozen().await, server.address]);
+    let mut client = client(&table);
+    let timeout = Duration::from_millis(200);
+    let mut failed = 0;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        if let Err(error) = within(client.echo_within(timeout)).await {
+            assert_eq!(error.code(), Code::DeadlineExceeded);
+            failed += 1;
+        }
+    }
+    assert_eq!(failed, 1, "of {}", server.calls());
+}
+
+#[tokio::test]
+async fn calls_that_their_caller_drops_count_against_who_does_not_answer() {
+    let [server] = answering().await;
+    let table = Table::of("grpc", [frozen().await, server.address]);
+    let mut client = client(&table);
+    let timeout = Duration::from_millis(200);
+    let mut failed = 0;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        let call = tokio::time::timeout(timeout, client.echo("hello"));
+        failed += usize::from(call.await.is_err());
+    }
+    assert_eq!(failed, 1, "of {}", server.calls());
+}
+
+#[tokio::test]
+async fn an_instance_that_fails_fast_does_not_attract_calls() {
+    let failing = Server::start(Manner::Fails(Code::Unavailable)).await;
+    let slower = Manner::After(Duration::from_millis(5));
+    let servers = [Server::start(slower).await, Server::start(slower).await];
+    let all = servers.iter().chain([&failing]).map(|s| s.address);
+    let channel = builder(&Table::of("grpc", all)).build().unwrap();
+    let calls = (0..10).map(async |_| {
+        let mut client = EchoClient::new(channel.clone());
+        let mut failed = 0;
+        for _ in 0..50 {
+            failed += usize::from(within(client.echo("hello")).await.is_err());
+        }
+        failed
+    });
+    let failed: usize = join_all(calls).await.into_iter().sum();
+    assert_eq!(failed, failing.calls());
+    assert!(failed <= 25, "{failed} of 500");
+}
+
+#[tokio::test]
+async fn an_instance_twenty_times_slower_gets_at_most_a_tenth() {
+    let slow = Server::start(Manner::After(Duration::from_millis(100))).await;
+    let fast = Manner::After(Duration::from_millis(5));
+    let servers = [Server::start(fast).await, Server::start(fast).await];
+    let all = servers.iter().chain([&slow]).map(|s| s.address);
+    let channel = builder(&Table::of("grpc", all)).build().unwrap();
+    let calls = (0..10).map(async |_| {
+        let mut client = EchoClient::new(channel.clone());
+        for _ in 0..50 {
+            within(client.echo("hello")).await.unwrap();
+        }
+    });
+    join_all(calls).await;
+    assert!(slow.calls() <= 50, "{} of 500", slow.calls());
+}
+
+#[cfg(feature = "tonic-tls")]
+mod tls {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+
+    use super::*;
+    use crate::support::SERVICE;
+
+    async fn server_of(name: &str) -> (Server, ClientTlsConfig) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed([name.to_owned()]).unwrap();
+        let identity = Identity::from_pem(cert.pem(), signing_key.serialize_pem());
+        let server = Server::start_tls(ServerTlsConfig::new().identity(identity)).await;
+        let trusted = Certificate::from_pem(cert.pem());
+        (server, ClientTlsConfig::new().ca_certificate(trusted))
+    }
+
+    #[tokio::test]
+    async fn certificates_are_of_the_services_name() {
+        let (server, tls) = server_of(SERVICE).await;
+        let table = Table::of("grpcs", [server.address]);
+        let channel = builder(&table).tls(tls).build().unwrap();
+        within(EchoClient::new(channel).echo("hello"))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn certificates_of_another_name_are_refused_unless_it_is_set() {
+        let (server, tls) = server_of("other.example").await;
+        let table = Table::of("grpcs", [server.address]);
+        let channel = builder(&table).tls(tls.clone()).build().unwrap();
+        let error = within(EchoClient::new(channel).echo("hello"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Code::Unavailable);
+        let named = builder(&table).tls(tls).server_name("other.example");
+        let mut client = EchoClient::new(named.build().unwrap());
+        within(client.echo("hello")).await.unwrap();
+        assert_eq!(server.calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_for_a_connection_leave_for_another_instance() {
+        let (server, tls) = server_of(SERVICE).await;
+        // It accepts, and never says hello.
+        let table = Table::of("grpcs", [frozen().await, server.address]);
+        let channel = builder(&table).tls(tls).strategy(Strategy::RoundRobin);
+        let timeout = Duration::from_millis(100);
+        let channel = channel.connect_timeout(timeout).build().unwrap();
+        let began = Instant::now();
+        let calls = (0..20).map(async |_| {
+            let mut client = EchoClient::new(channel.clone());
+            within(client.echo("hello")).await.unwrap();
+        });
+        join_all(calls).await;
+        assert_eq!(server.calls(), 20);
+        // And not one behind the other.
+        assert!(began.elapsed() < 10 * timeout, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn without_tls_no_grpcs_endpoint_is_called() {
+        let (server, _) = server_of(SERVICE).await;
+        let table = Table::of("grpcs", [server.address]);
+        let error = within(client(&table).echo("hello")).await.unwrap_err();
+        assert!(error.message().contains("`grpc` endpoint"), "{error}");
+    }
+}
