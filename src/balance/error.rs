@@ -20,6 +20,12 @@ pub enum BuildError {
     /// There is nothing to follow the service on.
     #[error("a client follows its service in a task: build it within a tokio runtime")]
     NoRuntime,
+    /// The service's name, or the one that was set in its place, cannot stand in a URL.
+    #[error("{host:?} is no host name, as it has to stand in URLs: set one by `host`")]
+    Host {
+        /// The name.
+        host: String,
+    },
     /// The crate that makes the connections refuses its settings.
     #[error("connections cannot be made with these settings: {0}")]
     Connections(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -6,12 +6,15 @@
 //! | `axum` | an axum router as a server of an [`App`](crate::app::App) |
 //! | `tonic-server` | tonic services as a server of an [`App`](crate::app::App) |
 //! | `tonic-health` | the standard health service, fed by the checks |
+//! | `reqwest` | an HTTP client of a service |
 //!
 //! The clients take an `Arc<dyn Discovery>`: a node, or anything else that answers. What they
 //! have in common is in `balance`.
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 #[cfg(feature = "tonic-health")]

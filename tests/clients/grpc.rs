@@ -201,6 +201,24 @@ async fn an_instance_that_drains_or_is_filtered_gets_no_call() {
 }
 
 #[tokio::test]
+async fn a_kept_address_keeps_its_connection_through_updates() {
+    let [first, second] = answering().await;
+    let table = Table::of("grpc", [first.address]);
+    let mut client = client(&table);
+    within(client.echo("hello")).await.unwrap();
+    for n in 0..10 {
+        let changed = instance("grpc", first.address).to_builder();
+        let changed = changed.metadata("n", n.to_string()).build().unwrap();
+        table.publish([changed, instance("grpc", second.address)]);
+        for _ in 0..5 {
+            within(client.echo("hello")).await.unwrap();
+        }
+        table.publish([instance("grpc", first.address)]);
+    }
+    assert_eq!(first.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_frozen_instance_is_out_of_the_picks_once_calls_to_it_have_timed_out() {
     let [server] = answering().await;
     let table = Table::of("grpc", [frozen().await, server.address]);

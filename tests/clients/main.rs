@@ -1,6 +1,7 @@
 //! Clients of services, with real servers on loopback.
 //!
 //! Each test has its own servers and its own table, which it publishes to.
+#![cfg(feature = "fixed")]
 
 mod support;
 

@@ -11,8 +11,6 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{Request, Response};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
@@ -20,6 +18,8 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, StreamingService, UnaryService};
 use tonic::{Code, Status, Streaming};
 use tower::Service;
+
+use super::{ANY, Host};
 
 /// Messages that are bytes.
 #[derive(Clone, Default)]
@@ -73,22 +73,21 @@ pub(crate) struct Echo {
     calls: Arc<AtomicUsize>,
 }
 
-/// A server on a runtime of its own, with which its connections end.
+/// A server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     calls: Arc<AtomicUsize>,
-    /// There until it ends.
-    runtime: Option<Runtime>,
+    connections: Arc<AtomicUsize>,
+    host: Host,
 }
 
 impl Server {
     pub(crate) async fn start(manner: Manner) -> Self {
-        Self::listen("127.0.0.1:0".parse().unwrap(), manner, None).await
+        Self::listen(ANY, manner, None).await
     }
 
     pub(crate) async fn start_tls(tls: tonic::transport::ServerTlsConfig) -> Self {
-        let any = "127.0.0.1:0".parse().unwrap();
-        Self::listen(any, Manner::Answers, Some(tls)).await
+        Self::listen(ANY, Manner::Answers, Some(tls)).await
     }
 
     pub(crate) async fn listen(
@@ -101,28 +100,26 @@ impl Server {
             manner,
             calls: Arc::clone(&calls),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let serving = async move {
-            let listener = TcpListener::bind(address).await.unwrap();
-            let address = listener.local_addr().unwrap();
+        let connections = Arc::<AtomicUsize>::default();
+        let accepted = Arc::clone(&connections);
+        let host = Host::start(address, |listener| async move {
             let mut server = tonic::transport::Server::builder();
             if let Some(tls) = tls {
                 server = server.tls_config(tls).unwrap();
             }
-            let serving = server
-                .add_service(echo)
-                .serve_with_incoming(TcpListenerStream::new(listener));
-            tokio::spawn(async move { serving.await.unwrap() });
-            address
-        };
+            let incoming = TcpListenerStream::new(listener).map(move |stream| {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                stream
+            });
+            let serving = server.add_service(echo).serve_with_incoming(incoming);
+            serving.await.unwrap();
+        });
+        let host = host.await;
         Self {
-            address: runtime.spawn(serving).await.unwrap(),
+            address: host.address,
             calls,
-            runtime: Some(runtime),
+            connections,
+            host,
         }
     }
 
@@ -131,20 +128,14 @@ impl Server {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// Ends it with its connections, and waits for that.
-    pub(crate) async fn kill(mut self) -> SocketAddr {
-        let runtime = self.runtime.take().expect("it has not ended");
-        let ending = tokio::task::spawn_blocking(|| drop(runtime));
-        ending.await.unwrap();
-        self.address
+    /// How many connections it accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+    /// Ends it with its connections, and waits for that.
+    pub(crate) async fn kill(self) -> SocketAddr {
+        self.host.kill().await
     }
 }
 

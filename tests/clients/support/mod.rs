@@ -5,16 +5,14 @@ pub(crate) mod echo;
 #[cfg(feature = "reqwest")]
 pub(crate) mod web;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings::ServiceInstance;
-use tidings::registry::{
-    BoxFuture, Discovery, DiscoveryError, Instances, WaitError, WatchError, Watcher,
-};
-use tidings::table::Directory;
+use tidings::registry::Discovery;
+use tidings::{ServiceInstance, StaticDiscovery};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 
 /// Longer than anything here takes; a test that runs into it has failed.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
@@ -23,7 +21,7 @@ pub(crate) const TARGET: &str = "discovery:///orders.example";
 
 /// The one service, as a test publishes it.
 #[derive(Clone, Default)]
-pub(crate) struct Table(Directory);
+pub(crate) struct Table(StaticDiscovery);
 
 impl Table {
     /// With an instance at each address, called by `scheme`.
@@ -34,11 +32,11 @@ impl Table {
     }
 
     pub(crate) fn publish(&self, instances: impl IntoIterator<Item = ServiceInstance>) {
-        self.0.publish(SERVICE, instances.into_iter().collect());
+        self.0.set(instances);
     }
 
     pub(crate) fn discovery(&self) -> Arc<dyn Discovery> {
-        Arc::new(self.clone())
+        Arc::new(self.0.clone())
     }
 }
 
@@ -49,39 +47,6 @@ pub(crate) fn instance(scheme: &str, address: SocketAddr) -> ServiceInstance {
         .endpoint(format!("{scheme}://{address}"))
         .build()
         .unwrap()
-}
-
-impl Discovery for Table {
-    fn get_service<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Instances, DiscoveryError>> {
-        Box::pin(async move { Ok(self.0.get(name)) })
-    }
-
-    fn watch<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Box<dyn Watcher>, DiscoveryError>> {
-        Box::pin(async move { Ok(Box::new(self.0.watch(name)) as Box<dyn Watcher>) })
-    }
-
-    fn wait_for<'a>(
-        &'a self,
-        name: &'a str,
-        min: usize,
-        _: Duration,
-    ) -> BoxFuture<'a, Result<Instances, WaitError>> {
-        Box::pin(async move {
-            let mut watcher = self.0.watch(name);
-            let mut instances = self.0.get(name);
-            while instances.len() < min {
-                let next = Watcher::next(&mut watcher).await;
-                instances = next.map_err(|_: WatchError| WaitError::Closed)?;
-            }
-            Ok(instances)
-        })
-    }
 }
 
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
@@ -108,4 +73,56 @@ pub(crate) async fn frozen() -> SocketAddr {
         }
     });
     address
+}
+
+/// A free port of this host.
+pub(crate) const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+/// A server's own runtime, with which its connections end.
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
+    /// There until it ends.
+    runtime: Option<Runtime>,
+}
+
+impl Host {
+    pub(crate) async fn start<F>(
+        address: SocketAddr,
+        serve: impl FnOnce(TcpListener) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listening = runtime.spawn(async move {
+            let listener = TcpListener::bind(address).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(serve(listener));
+            address
+        });
+        Self {
+            address: listening.await.unwrap(),
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Ends it with its connections, and waits for that.
+    pub(crate) async fn kill(mut self) -> SocketAddr {
+        let runtime = self.runtime.take().expect("it has not ended");
+        let ending = tokio::task::spawn_blocking(|| drop(runtime));
+        ending.await.unwrap();
+        self.address
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }

@@ -1,0 +1,49 @@
+//! The client of one instance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::ClientBuilder;
+use reqwest::redirect::{Attempt, Policy};
+
+use super::resolve::Fixed;
+
+/// As many as reqwest follows by default.
+const REDIRECTS_MAX: usize = 10;
+
+pub(super) struct Connector {
+    /// The name in URLs.
+    pub(super) host: String,
+    pub(super) connect_timeout: Duration,
+    pub(super) adjust: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
+}
+
+impl Connector {
+    /// A client that reaches `address` by whatever name.
+    pub(super) fn client(&self, address: &str) -> reqwest::Result<reqwest::Client> {
+        let host = self.host.clone();
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(self.connect_timeout)
+            .redirect(Policy::custom(move |attempt| within(&host, attempt)))
+            .dns_resolver(Fixed(Arc::from(address)));
+        (self.adjust)(builder).build()
+    }
+}
+
+fn within(host: &str, attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let url = attempt.url();
+    let before = attempt.previous();
+    let same_scheme = before
+        .first()
+        .is_none_or(|first| first.scheme() == url.scheme());
+    // A port would be one at the instance's host, of which nothing is known.
+    let inside = url.host_str() == Some(host) && url.port().is_none() && same_scheme;
+    if !inside {
+        attempt.stop()
+    } else if before.len() > REDIRECTS_MAX {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
+}
