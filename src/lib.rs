@@ -62,10 +62,11 @@
 //! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |
 //! | [`node`] | the tokio driver: socket, clock, the one task, and the handle | `registry`, `table`, `select`, `gossip` |
 //! | `app` | the life of a service: servers, registration, signals, draining | `registry`, `health` |
-//! | `integrations` | other crates, a file for each: axum, tonic | `registry`, `select`, `health`, `app` |
+//! | `balance` | what clients have in common: a pool that follows its service, retries, ejection | `registry`, `select` |
+//! | `integrations` | other crates, a file for each: tonic, reqwest, tower, axum | `registry`, `select`, `health`, `app`, `balance` |
 //!
-//! Only `node`, the checks of `health`, `app` and `integrations` touch the world, each behind a feature;
-//! `node`, `health` and `fixed` are on by default. Without them there is no tokio: the
+//! Only `node`, the checks of `health`, `app`, and what is built on `balance` touch the world, each behind a
+//! feature; `node`, `health` and `fixed` are on by default. Without them there is no tokio: the
 //! [`Engine`](gossip::Engine) takes datagrams and the time, and gives datagrams and events, to whatever
 //! drives it.
 

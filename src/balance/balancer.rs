@@ -16,7 +16,7 @@ use super::builder::BalancerBuilder;
 use super::ejection::Ejected;
 use super::standing::{Kept, Standing};
 use super::{Call, Empty};
-use crate::registry::{Discovery, Instances};
+use crate::registry::{Discovery, Endpoint, Instances};
 use crate::select::{NoInstances, Pool, Scheme};
 
 thread_local! {
@@ -92,6 +92,17 @@ impl<C> Balancer<C> {
     /// The service's name.
     pub fn service(&self) -> &str {
         self.0.shared.service()
+    }
+
+    /// Where calls can go now: an endpoint for each address. Who is ejected is in it.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.0.shared.pool.endpoints()
+    }
+
+    /// Waits for lists. The first wait is for one that is newer than this.
+    #[cfg(feature = "tower")]
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.shared.changed.subscribe()
     }
 
     /// How many addresses can be called now.

@@ -148,7 +148,7 @@ impl BalancerBuilder {
 }
 
 /// The settings that every client has, for a builder with a field `balancer`.
-#[cfg(any(feature = "tonic", feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "tonic", feature = "reqwest"))]
 macro_rules! balancer_settings {
     () => {
         /// Only instances whose version meets this requirement, such as `^1.4`; see
@@ -185,5 +185,5 @@ macro_rules! balancer_settings {
         }
     };
 }
-#[cfg(any(feature = "tonic", feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "tonic", feature = "reqwest"))]
 pub(crate) use balancer_settings;

@@ -59,7 +59,7 @@ mod tests;
 pub use balancer::Balancer;
 pub use budget::RetryBudget;
 pub use builder::BalancerBuilder;
-#[cfg(any(feature = "tonic", feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "tonic", feature = "reqwest"))]
 pub(crate) use builder::balancer_settings;
 pub use call::Call;
 pub use ejection::Ejection;

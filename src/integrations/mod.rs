@@ -7,6 +7,7 @@
 //! | `tonic-server` | tonic services as a server of an [`App`](crate::app::App) |
 //! | `tonic-health` | the standard health service, fed by the checks |
 //! | `reqwest` | an HTTP client of a service |
+//! | `tower` | a stream of changes and a balancing `Service`, for a stack of one's own |
 //!
 //! The clients take an `Arc<dyn Discovery>`: a node, or anything else that answers. What they
 //! have in common is in `balance`.
@@ -21,3 +22,5 @@ pub mod tonic;
 pub mod tonic_health;
 #[cfg(feature = "tonic-server")]
 pub mod tonic_server;
+#[cfg(feature = "tower")]
+pub mod tower;

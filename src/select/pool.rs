@@ -92,6 +92,13 @@ impl<C> Pool<C> {
         }
     }
 
+    /// Where calls can go now: an endpoint for each address, in the order of the list.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let choice = self.choice.load();
+        let endpoint = |candidate: &Arc<Candidate<C>>| candidate.endpoint().clone();
+        choice.candidates.iter().map(endpoint).collect()
+    }
+
     /// The service's name.
     pub fn service(&self) -> &str {
         &self.service

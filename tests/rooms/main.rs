@@ -38,6 +38,7 @@ fn the_rooms_keep_their_rules() {
         "registry",
         "table",
         "select",
+        "balance",
         "gossip",
         "health",
         "fixed",
