@@ -1,0 +1,139 @@
+//! What a request costs through a service's client, against a plain client on a fixed address.
+//!
+//! ```text
+//! cargo bench --bench resolver --features reqwest,tonic
+//! ```
+//!
+//! One server on loopback, on a thread of its own, and a client on another with 16 calls out at a time, for
+//! HTTP (`reqwest`) and gRPC (`tonic`), each plain and through `HttpClient` or `Channel`. The four take turns of
+//! 300 ms, so that what else the machine does meets them alike, and the figures are medians over the turns, in
+//! requests per second. `overhead_percent` is the median of what each turn loses to the plain turn beside it.
+//!
+//! It fails when that is over 5 %.
+
+#[path = "../tests/clients/support/mod.rs"]
+#[allow(dead_code, reason = "the tests' servers can do more")]
+mod support;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use support::echo::{EchoClient, Manner, Server};
+use support::{TARGET, Table, web};
+use tidings::integrations::reqwest::HttpClient;
+use tidings::integrations::tonic::Channel;
+use tonic::transport::Endpoint;
+
+const CONCURRENCY: usize = 16;
+const TURN: Duration = Duration::from_millis(300);
+const TURNS: usize = 41;
+const OVERHEAD_MAX: f64 = 5.0;
+
+fn main() -> ExitCode {
+    web::crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (http, grpc) = runtime.block_on(async { (http().await, grpc().await) });
+    let figures = json!({ "http": http.told(), "grpc": grpc.told() });
+    println!("{figures:#}");
+    if http.overhead() > OVERHEAD_MAX || grpc.overhead() > OVERHEAD_MAX {
+        eprintln!("resolver: a request costs more than {OVERHEAD_MAX} %");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Requests per second of each turn.
+#[derive(Default)]
+struct Turns {
+    plain: Vec<f64>,
+    balanced: Vec<f64>,
+}
+
+impl Turns {
+    fn overhead(&self) -> f64 {
+        let pairs = self.plain.iter().zip(&self.balanced);
+        median(pairs.map(|(plain, balanced)| (1.0 - balanced / plain) * 100.0))
+    }
+
+    fn told(&self) -> serde_json::Value {
+        json!({
+            "plain_per_s": median(self.plain.iter().copied()).round(),
+            "balanced_per_s": median(self.balanced.iter().copied()).round(),
+            "overhead_percent": (self.overhead() * 10.0).round() / 10.0,
+        })
+    }
+}
+
+async fn http() -> Turns {
+    let server = web::Server::start(web::Manner::Answers).await;
+    let table = Table::of("http", [server.address]);
+    let balanced = HttpClient::builder(table.discovery(), TARGET)
+        .build()
+        .expect("a client");
+    let plain = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let url = format!("http://{}/users/42", server.address);
+    let mut turns = Turns::default();
+    for _ in 0..TURNS {
+        let ask = async || {
+            let response = plain.get(&url).send().await.expect("an answer");
+            response.bytes().await.expect("a body");
+        };
+        turns.plain.push(turn(ask).await);
+        let ask = async || {
+            let response = balanced.get("/users/42").send().await.expect("an answer");
+            response.bytes().await.expect("a body");
+        };
+        turns.balanced.push(turn(ask).await);
+    }
+    turns
+}
+
+async fn grpc() -> Turns {
+    let server = Server::start(Manner::Answers).await;
+    let table = Table::of("grpc", [server.address]);
+    let balanced = Channel::builder(table.discovery(), TARGET).build();
+    let balanced = EchoClient::new(balanced.expect("a channel"));
+    let plain = Endpoint::from_shared(format!("http://{}", server.address)).expect("a URI");
+    let plain = EchoClient::new(plain.connect_lazy());
+    let mut turns = Turns::default();
+    for _ in 0..TURNS {
+        let ask = async || {
+            plain.clone().echo("hello").await.expect("an answer");
+        };
+        turns.plain.push(turn(ask).await);
+        let ask = async || {
+            balanced.clone().echo("hello").await.expect("an answer");
+        };
+        turns.balanced.push(turn(ask).await);
+    }
+    turns
+}
+
+/// Asks again and again for the time of a turn, and returns how often per second.
+async fn turn(ask: impl AsyncFn()) -> f64 {
+    let began = Instant::now();
+    let asking = (0..CONCURRENCY).map(async |_| {
+        let mut asked = 0_u32;
+        while began.elapsed() < TURN {
+            ask().await;
+            asked += 1;
+        }
+        asked
+    });
+    let asked: u32 = join_all(asking).await.into_iter().sum();
+    f64::from(asked) / began.elapsed().as_secs_f64()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
