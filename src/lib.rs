@@ -55,8 +55,6 @@
 //! | [`registry`] | the vocabulary: what a service says about itself, and may ask about others | nothing |
 //! | [`table`] | what this process knows of everybody, and how it is read | `registry` |
 //! | [`select`] | which instance gets the next call: filters, four pickers, feedback | `registry` |
-//! | `balance` | calls to a service: its list kept up to date, ejection, retry budget | `registry`, `select` |
-//! | `integrations` | clients and servers of other crates, one file each, behind its feature | `registry`, `select`, `balance` |
 //! | [`gossip`] | the engine, without clock and IO: membership, dissemination, reconciliation, the wire | `registry`, `table` |
 //! | [`health`] | checks, and what becomes of their results: whether an instance is offered | `registry` |
 //! | [`fixed`] | a discovery from a list, for tests and for addresses that do not change | `registry`, `table` |

@@ -156,7 +156,7 @@ impl<C> Shared<C> {
                 .pick_excluding(now, rng, &both)
                 .or_else(|_| this.pool.pick_excluding(now, rng, tried))
         })?;
-        Ok(Call::new(pick, Arc::clone(this)))
+        Ok(Call::new(pick, Arc::clone(this), now))
     }
 
     async fn wait(this: &Arc<Self>, longest: Duration) -> Result<Call<C>, NoInstances> {

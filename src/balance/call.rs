@@ -9,6 +9,10 @@ use super::standing::Kept;
 use crate::registry::{Endpoint, ServiceInstance};
 use crate::select::{Outcome, Pick};
 
+/// A caller who gives up so late does not hedge: it has waited in vain. Longer than most answers take, and
+/// not longer than most callers wait.
+const IN_VAIN: Duration = Duration::from_secs(1);
+
 /// One call to one instance, from [`Balancer::pick`](super::Balancer::pick) until this is dropped.
 ///
 /// It is in flight as long as this lives; keep it with the response's body when that is a stream. Dropped
@@ -22,14 +26,16 @@ pub struct Call<C = ()> {
     /// There until it is dropped.
     pick: Option<Pick<Kept<C>>>,
     shared: Arc<Shared<C>>,
+    began: Duration,
     answered: Option<Duration>,
 }
 
 impl<C> Call<C> {
-    pub(super) fn new(pick: Pick<Kept<C>>, shared: Arc<Shared<C>>) -> Self {
+    pub(super) fn new(pick: Pick<Kept<C>>, shared: Arc<Shared<C>>, began: Duration) -> Self {
         Self {
             pick: Some(pick),
             shared,
+            began,
             answered: None,
         }
     }
@@ -79,6 +85,9 @@ impl<C> Call<C> {
         match outcome {
             Outcome::Success => standing.succeeded(),
             Outcome::Failure => self.shared.failed(standing, now),
+            Outcome::Unanswered if now.saturating_sub(self.began) >= IN_VAIN => {
+                self.shared.failed(standing, now);
+            }
             Outcome::Unanswered => {}
         }
         pick.finish(self.answered.unwrap_or(now), outcome);

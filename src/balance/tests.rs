@@ -236,6 +236,31 @@ async fn who_fails_in_a_row_is_out_for_a_time_that_doubles() {
     assert!(!is_out().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_lets_callers_wait_in_vain_is_out_and_not_who_is_hedged() {
+    let directory = Directory::new();
+    publish(&directory, &["a", "b"]);
+    let balancer = builder(&directory)
+        .strategy(crate::select::Strategy::RoundRobin)
+        .build()
+        .unwrap();
+    let given_up_after = async |waited| {
+        for _ in 0..5 {
+            let call = balancer.pick(&["b:80".into()]).await.unwrap();
+            tokio::time::advance(waited).await;
+            drop(call);
+        }
+    };
+    let both = async || {
+        let calls = [balancer.pick(&[]).await, balancer.pick(&[]).await];
+        calls.map(|call| call.unwrap().instance().id().to_owned())
+    };
+    given_up_after(Duration::from_millis(999)).await;
+    assert_ne!(both().await, ["b", "b"]);
+    given_up_after(Duration::from_secs(1)).await;
+    assert_eq!(both().await, ["b", "b"]);
+}
+
 #[test]
 fn at_most_half_are_ejected() {
     let ejected = Ejected::new(Ejection::after(1, Duration::from_secs(1), Duration::MAX));

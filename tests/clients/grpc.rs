@@ -73,6 +73,36 @@ async fn an_instance_that_dies_between_calls_costs_no_failed_call() {
 }
 
 #[tokio::test]
+async fn an_instance_that_stops_under_load_costs_no_failed_call() {
+    let manner = Manner::After(Duration::from_millis(2));
+    let [first, second] = [Server::start(manner).await, Server::start(manner).await];
+    let table = Table::of("grpc", [first.address, second.address]);
+    let channel = builder(&table).build().unwrap();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = EchoClient::new(channel.clone());
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    within(client.echo("hello")).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    within(async {
+        while first.calls() < 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Nobody is told: it is by its connections that it is known to be gone.
+    first.stop().await;
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert!(second.calls() > 500, "{}", second.calls());
+}
+
+#[tokio::test]
 async fn the_only_instance_is_called_again_after_it_was_restarted_at_its_address() {
     let [first] = answering().await;
     let table = Table::of("grpc", [first.address]);

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use tidings::balance::{Ejection, Empty, RetryBudget};
 use tidings::integrations::reqwest::{HttpClient, HttpClientBuilder, HttpError};
+use tidings::registry::Status;
 use tidings::select::Strategy;
 
 use crate::support::web::{Manner, Server, crypto};
@@ -246,6 +247,49 @@ async fn a_replica_that_dies_costs_no_failed_idempotent_call() {
         call.unwrap();
     }
     assert!(server.calls() >= 100);
+}
+
+#[tokio::test]
+async fn a_replica_that_drains_and_stops_under_load_costs_no_failed_call_of_any_method() {
+    let manner = Manner::After(Duration::from_millis(2));
+    let leaving = Server::start(manner.clone()).await;
+    let server = Server::start(manner).await;
+    let table = Table::of("http", [leaving.address, server.address]);
+    let users = builder(&table).build().unwrap();
+    let calls = (0..20).map(|_| {
+        let users = users.clone();
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                text(users.post("/")).await;
+            }
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    within(async {
+        while leaving.calls() < 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let draining = instance("http", leaving.address).with_status(Status::Draining);
+    table.publish([draining, instance("http", server.address)]);
+    // It is not called any more once its calls stay the same while the other's go on.
+    within(async {
+        loop {
+            let (here, there) = (leaving.calls(), server.calls());
+            while server.calls() < there + 100 {
+                tokio::task::yield_now().await;
+            }
+            if leaving.calls() == here {
+                break;
+            }
+        }
+    })
+    .await;
+    leaving.stop().await;
+    for call in calls {
+        call.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Server {
         };
         let connections = Arc::<AtomicUsize>::default();
         let accepted = Arc::clone(&connections);
-        let host = Host::start(address, |listener| async move {
+        let host = Host::start(address, |listener, stop| async move {
             let mut server = tonic::transport::Server::builder();
             if let Some(tls) = tls {
                 server = server.tls_config(tls).unwrap();
@@ -111,7 +111,9 @@ impl Server {
                 accepted.fetch_add(1, Ordering::SeqCst);
                 stream
             });
-            let serving = server.add_service(echo).serve_with_incoming(incoming);
+            let stopped = async { stop.await.unwrap_or_default() };
+            let server = server.add_service(echo);
+            let serving = server.serve_with_incoming_shutdown(incoming, stopped);
             serving.await.unwrap();
         });
         let host = host.await;
@@ -131,6 +133,11 @@ impl Server {
     /// How many connections it accepted.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Lets it finish what it has, and waits for that.
+    pub(crate) async fn stop(self) {
+        self.host.stop().await;
     }
 
     /// Ends it with its connections, and waits for that.

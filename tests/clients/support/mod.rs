@@ -13,6 +13,7 @@ use tidings::registry::Discovery;
 use tidings::{ServiceInstance, StaticDiscovery};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 /// Longer than anything here takes; a test that runs into it has failed.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
@@ -81,14 +82,19 @@ pub(crate) const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 /// A server's own runtime, with which its connections end.
 pub(crate) struct Host {
     pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    end: oneshot::Receiver<()>,
     /// There until it ends.
     runtime: Option<Runtime>,
 }
 
+/// What a server waits for beside its listener.
+pub(crate) type Stop = oneshot::Receiver<()>;
+
 impl Host {
     pub(crate) async fn start<F>(
         address: SocketAddr,
-        serve: impl FnOnce(TcpListener) -> F + Send + 'static,
+        serve: impl FnOnce(TcpListener, Stop) -> F + Send + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -98,16 +104,32 @@ impl Host {
             .enable_all()
             .build()
             .unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (ended, end) = oneshot::channel();
         let listening = runtime.spawn(async move {
             let listener = TcpListener::bind(address).await.unwrap();
             let address = listener.local_addr().unwrap();
-            tokio::spawn(serve(listener));
+            let serving = serve(listener, stopped);
+            tokio::spawn(async move {
+                serving.await;
+                // Nobody waits for the end of most servers.
+                let _ = ended.send(());
+            });
             address
         });
         Self {
             address: listening.await.unwrap(),
+            stop,
+            end,
             runtime: Some(runtime),
         }
+    }
+
+    /// Lets it finish what it has, and waits for that.
+    pub(crate) async fn stop(mut self) {
+        let (never, _) = oneshot::channel();
+        std::mem::replace(&mut self.stop, never).send(()).unwrap();
+        within(&mut self.end).await.unwrap();
     }
 
     /// Ends it with its connections, and waits for that.

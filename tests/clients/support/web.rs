@@ -55,13 +55,17 @@ impl Server {
             manner,
             calls: Arc::clone(&calls),
         };
-        let host = Host::start(ANY, |listener| async move {
+        let host = Host::start(ANY, |listener, stop| async move {
             let app = Router::new().fallback(answer).with_state(web);
+            let stopped = async { stop.await.unwrap_or_default() };
             match tls {
-                None => axum::serve(listener, app).await.unwrap(),
+                None => {
+                    let serving = axum::serve(listener, app);
+                    serving.with_graceful_shutdown(stopped).await.unwrap();
+                }
                 Some(acceptor) => {
-                    let listener = TlsListener { listener, acceptor };
-                    axum::serve(listener, app).await.unwrap();
+                    let serving = axum::serve(TlsListener { listener, acceptor }, app);
+                    serving.with_graceful_shutdown(stopped).await.unwrap();
                 }
             }
         });
@@ -76,6 +80,11 @@ impl Server {
     /// How many calls it got.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Lets it finish what it has, and waits for that.
+    pub(crate) async fn stop(self) {
+        self.host.stop().await;
     }
 
     /// Ends it with its connections, and waits for that.
