@@ -14,8 +14,14 @@ static EMPTY: LazyLock<Arc<[Arc<ServiceInstance>]>> = LazyLock::new(|| Arc::new(
 /// Cloning it copies a pointer. It derefs to a slice, so it has `len`, `iter` and the rest. An
 /// empty one allocates nothing. Instances with the same id (of different processes) stand in the
 /// order in which they were collected.
+///
+/// A list may be [stale](Self::is_stale): some of it is remembered from an earlier run and nobody has confirmed it
+/// yet. It is used like any other; whoever wants to treat it differently can tell.
 #[derive(Clone)]
-pub struct Instances(Arc<[Arc<ServiceInstance>]>);
+pub struct Instances {
+    list: Arc<[Arc<ServiceInstance>]>,
+    is_stale: bool,
+}
 
 impl Instances {
     /// The empty list.
@@ -23,15 +29,31 @@ impl Instances {
         Self::default()
     }
 
+    /// Whether some of these are remembered from an earlier run of the process, and no live member of the cluster has
+    /// confirmed them. They may be gone, or be somebody else's address by now. Never so for an empty list.
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// The same list, marked as [stale](Self::is_stale); an empty one stays as it is.
+    #[must_use]
+    pub fn into_stale(mut self) -> Self {
+        self.is_stale = !self.list.is_empty();
+        self
+    }
+
     /// Whether both are the very same list in memory. Equal lists need not be.
     pub fn ptr_eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.list, &other.list)
     }
 }
 
 impl Default for Instances {
     fn default() -> Self {
-        Self(Arc::clone(&EMPTY))
+        Self {
+            list: Arc::clone(&EMPTY),
+            is_stale: false,
+        }
     }
 }
 
@@ -42,7 +64,10 @@ impl From<Vec<Arc<ServiceInstance>>> for Instances {
             return Self::default();
         }
         instances.sort_by(|a, b| a.id.cmp(&b.id));
-        Self(instances.into())
+        Self {
+            list: instances.into(),
+            is_stale: false,
+        }
     }
 }
 
@@ -62,7 +87,7 @@ impl Deref for Instances {
     type Target = [Arc<ServiceInstance>];
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.list
     }
 }
 
@@ -71,14 +96,15 @@ impl<'a> IntoIterator for &'a Instances {
     type IntoIter = std::slice::Iter<'a, Arc<ServiceInstance>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.list.iter()
     }
 }
 
 impl PartialEq for Instances {
-    /// By content. A shared instance is not looked into.
+    /// By content, and by whether it is stale: that a list was confirmed is news, also when it turned out to be right.
+    /// A shared instance is not looked into.
     fn eq(&self, other: &Self) -> bool {
-        self.ptr_eq(other) || self.0 == other.0
+        self.is_stale == other.is_stale && (self.ptr_eq(other) || self.list == other.list)
     }
 }
 
@@ -128,5 +154,19 @@ mod tests {
         assert_eq!(a, Instances::from_iter([instance("a", "1")]));
         assert_ne!(a, Instances::from_iter([instance("a", "2")]));
         assert_ne!(a, Instances::new());
+    }
+
+    #[test]
+    fn a_stale_list_differs_from_the_same_list_confirmed() {
+        let confirmed = Instances::from_iter([instance("a", "1")]);
+        let stale = confirmed.clone().into_stale();
+        assert!(stale.is_stale() && !confirmed.is_stale());
+        assert_ne!(stale, confirmed);
+        assert!(stale.ptr_eq(&confirmed));
+    }
+
+    #[test]
+    fn an_empty_list_is_never_stale() {
+        assert!(!Instances::new().into_stale().is_stale());
     }
 }

@@ -7,7 +7,8 @@ use crate::registry::ServiceInstance;
 ///
 /// Replayed from the start, the events give the table: `Registered`, `Updated` and `Recovered` put
 /// instances in, `Deregistered`, `Left` and `Failed` take them out. An instance is identified by
-/// its owner, its service's name and its id.
+/// its owner, its service's name and its id. Stale instances, which are remembered from an earlier run and
+/// confirmed by nobody, come and go without an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

@@ -82,6 +82,11 @@ impl InstancesRef<'_> {
         self.snapshot.version
     }
 
+    /// [`Instances::is_stale`]: some of it is remembered, and not confirmed yet.
+    pub fn is_stale(&self) -> bool {
+        self.snapshot.instances.is_stale()
+    }
+
     /// The same list, to keep: costs a reference count.
     pub fn to_instances(&self) -> Instances {
         self.snapshot.instances.clone()

@@ -20,6 +20,13 @@
 //! never the last one, a wake-up too many does no harm, and nothing queues up behind a reader that
 //! does not read.
 //!
+//! # Stale lists
+//!
+//! A process that starts in an outage may have a list from its earlier run ([`Replica::show_stale`]). It is shown
+//! beside what the table holds, marked ([`Instances::is_stale`](crate::registry::Instances::is_stale)), and goes
+//! for good once a live member's table has been taken over. Only readers see it: it is in no record, no fingerprint and no
+//! event, so that it never spreads.
+//!
 //! # Invariants
 //!
 //! - A service has a place in the directory as long as it has instances, or a handle or watcher
@@ -34,6 +41,7 @@ mod handle;
 mod instant;
 mod record;
 mod replica;
+mod stale;
 mod visible;
 mod watcher;
 

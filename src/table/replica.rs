@@ -9,7 +9,8 @@
 //! 3. The fingerprint covers exactly the records of live owners that are not empty lists. That an
 //!    owner is leaving ([`LEAVING`]) counts.
 //! 4. Every visible change is told by an [`Event`], and no event about an instance is emitted
-//!    without one: replayed from the start, the events give what readers see.
+//!    without one: replayed from the start, the events give what readers see. Stale instances
+//!    ([`Replica::show_stale`]) are the exception: no event tells of them.
 //! 5. What is held for owners that are not live is bounded in number, bytes and time.
 //!
 //! `tests/model.rs` holds all of it against a model that keeps only the records and counts the rest
@@ -36,6 +37,7 @@ use super::{
     record::{LEAVING, Owner, Record},
     visible::Visible,
 };
+use crate::registry::ServiceInstance;
 
 pub use bounds::{Bound, Limits};
 
@@ -414,6 +416,27 @@ impl Replica {
     /// Makes every change since the last call visible to readers.
     pub fn publish(&mut self, directory: &Directory) {
         self.visible.publish(directory);
+    }
+
+    /// Shows instances that are remembered from an earlier run, as stale, until [`Self::drop_stale`] or until the table
+    /// holds one of the same service and id. The caller bounds how many.
+    pub fn show_stale(&mut self, instances: impl IntoIterator<Item = Arc<ServiceInstance>>) {
+        self.visible.show_stale(instances);
+    }
+
+    /// From now on only what the table holds is shown.
+    pub fn drop_stale(&mut self) {
+        self.visible.drop_stale();
+    }
+
+    /// How many stale instances are shown.
+    pub fn stale(&self) -> usize {
+        self.visible.stale().len()
+    }
+
+    /// Whether any is shown.
+    pub fn is_stale(&self) -> bool {
+        !self.visible.stale().is_empty()
     }
 
     /// All records, visible or not, ordered by owner and service.

@@ -6,8 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{directory::Directory, event::Event, record::Owner};
-use crate::registry::{Instances, ServiceInstance};
+use super::{directory::Directory, event::Event, record::Owner, stale::Stale};
+use crate::registry::ServiceInstance;
 
 /// One service's instances in the order in which readers get them.
 type Service = BTreeSet<Shown>;
@@ -53,6 +53,7 @@ impl Ord for Shown {
 #[derive(Debug, Default)]
 pub(super) struct Visible {
     services: BTreeMap<Arc<str>, Service>,
+    stale: Stale,
     dirty: BTreeSet<Arc<str>>,
     events: VecDeque<Event>,
 }
@@ -121,11 +122,31 @@ impl Visible {
         }
     }
 
+    /// Shows remembered instances beside these, where none of the same id is shown.
+    pub(super) fn show_stale(&mut self, instances: impl IntoIterator<Item = Arc<ServiceInstance>>) {
+        for instance in instances {
+            let shown = self.services.get(instance.name());
+            if !shown.is_some_and(|shown| shown.iter().any(|s| s.instance.id() == instance.id())) {
+                self.dirty.insert(self.stale.put(instance));
+            }
+        }
+    }
+
+    /// Shows none of them any more.
+    pub(super) fn drop_stale(&mut self) {
+        self.dirty.extend(self.stale.clear());
+    }
+
+    pub(super) const fn stale(&self) -> &Stale {
+        &self.stale
+    }
+
     fn insert(&mut self, owner: Owner, service: &Arc<str>, instance: &Arc<ServiceInstance>) {
         self.services
             .entry(service.clone())
             .or_default()
             .replace(Shown::new(owner, instance));
+        self.stale.supersede(service, instance.id());
         self.dirty.insert(service.clone());
     }
 
@@ -173,11 +194,9 @@ impl Visible {
 
     pub(super) fn publish(&mut self, directory: &Directory) {
         for service in std::mem::take(&mut self.dirty) {
-            let instances = match self.services.get(&service) {
-                Some(shown) => shown.iter().map(|shown| shown.instance.clone()).collect(),
-                None => Instances::default(),
-            };
-            directory.publish(&service, instances);
+            let shown = self.services.get(&service).into_iter().flatten();
+            let confirmed = shown.map(|shown| shown.instance.clone()).collect();
+            directory.publish(&service, self.stale.beside(&service, confirmed));
         }
     }
 }
