@@ -10,6 +10,10 @@
 //! Bounds: `most` addresses ([`Config::max_contacts`](super::Config::max_contacts)). At the bound the lost member that was lost
 //! first makes room, and where all are seeds, the seed that was found first; a seed never does for a lost member.
 //!
+//! An address that is remembered from an earlier run is called too, with the least priority: while others are due it gets one of
+//! the three calls of a second, it never puts anybody out, it is never urgent, and it is forgotten after the ten minutes if
+//! somebody is alive by then. It is a guess and proves nothing.
+//!
 //! One that has said goodbye is not called, unless it is a seed: a new process may start there.
 
 use std::{
@@ -36,9 +40,17 @@ const TOKEN_FOR: Duration = Duration::from_secs(10);
 /// The longest pause between two calls to one address.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// Why an address is called. The first makes room first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    Remembered,
+    Lost,
+    Seed,
+}
+
 #[derive(Debug)]
 struct Contact {
-    is_seed: bool,
+    origin: Origin,
     /// To be called at once.
     is_urgent: bool,
     since: Instant,
@@ -94,14 +106,14 @@ impl Contacts {
         self.make_room_for(addr, |_| true);
         let pause = self.interval;
         let fresh = Contact {
-            is_seed: true,
+            origin: Origin::Seed,
             is_urgent: true,
             since: now,
             next: now,
             pause,
         };
         let contact = self.by_addr.entry(addr).or_insert(fresh);
-        contact.is_seed = true;
+        contact.origin = Origin::Seed;
         contact.is_urgent = true;
         contact.next = contact.next.min(now);
     }
@@ -109,18 +121,19 @@ impl Contacts {
     /// A member that failed.
     pub(super) fn add_lost(&mut self, now: Instant, addr: SocketAddr) {
         // No seed makes room for it.
-        if !self.make_room_for(addr, |contact| !contact.is_seed) {
+        if !self.make_room_for(addr, |contact| contact.origin != Origin::Seed) {
             return;
         }
-        let is_seed = self
-            .by_addr
-            .get(&addr)
-            .is_some_and(|contact| contact.is_seed);
+        let known = self.by_addr.get(&addr);
+        let origin = match known.map(|contact| contact.origin) {
+            Some(Origin::Seed) => Origin::Seed,
+            _ => Origin::Lost,
+        };
         let next = now + self.interval;
         self.by_addr.insert(
             addr,
             Contact {
-                is_seed,
+                origin,
                 is_urgent: false,
                 since: now,
                 next,
@@ -135,12 +148,33 @@ impl Contacts {
             return true;
         }
         let going = self.by_addr.iter().filter(|(_, contact)| may_go(contact));
-        let first = going.min_by_key(|(_, contact)| (contact.is_seed, contact.since));
+        let first = going.min_by_key(|(_, contact)| (contact.origin, contact.since));
         let Some(first) = first.map(|(addr, _)| *addr) else {
             return false;
         };
         self.displaced += 1;
         self.by_addr.remove(&first).is_some()
+    }
+
+    /// An address of an earlier run. One that is known already stays what it is.
+    pub(super) fn add_remembered(&mut self, now: Instant, addr: SocketAddr) {
+        if self.by_addr.len() < self.most {
+            self.by_addr.entry(addr).or_insert(Contact {
+                origin: Origin::Remembered,
+                is_urgent: false,
+                since: now,
+                next: now,
+                pause: self.interval,
+            });
+        }
+    }
+
+    /// Somebody is alive: what was remembered, and has not answered for long, is not called any more.
+    pub(super) fn forget_remembered(&mut self, now: Instant) {
+        let eagerly_for = self.eagerly_for;
+        self.by_addr.retain(|_, contact| {
+            contact.origin != Origin::Remembered || now - contact.since <= eagerly_for
+        });
     }
 
     /// Nobody is to be called at this address: it is a member, or it has left. Says whether it
@@ -184,7 +218,8 @@ impl Contacts {
 
     /// Somebody who was lost is back: all others are worth a call now.
     pub(super) fn call_all_now(&mut self, now: Instant) {
-        for contact in self.by_addr.values_mut() {
+        let known = |contact: &&mut Contact| contact.origin != Origin::Remembered;
+        for contact in self.by_addr.values_mut().filter(known) {
             contact.is_urgent = true;
             contact.next = now;
         }
@@ -196,8 +231,7 @@ impl Contacts {
         let urgent = |contact: &Contact| contact.is_urgent && is_due(contact);
         let mut due = self.listed(urgent);
         if due.is_empty() && now >= self.next_round {
-            due = self.listed(is_due);
-            due = due.partial_shuffle(rng, AT_A_TIME).0.to_vec();
+            due = self.drawn(is_due, rng);
             if !due.is_empty() {
                 self.next_round = now + self.interval;
             }
@@ -212,6 +246,18 @@ impl Contacts {
             contact.next = now + contact.pause;
         }
         due
+    }
+
+    /// A few of those whose turn it is: one of the remembered, if there is one, and of the others as many as there is room for.
+    fn drawn(&self, is_due: impl Fn(&Contact) -> bool, rng: &mut impl Rng) -> Vec<SocketAddr> {
+        let is_remembered = |contact: &Contact| contact.origin == Origin::Remembered;
+        let mut known = self.listed(|contact| is_due(contact) && !is_remembered(contact));
+        let mut remembered = self.listed(|contact| is_due(contact) && is_remembered(contact));
+        let reserved = remembered.len().min(1);
+        let known = known.partial_shuffle(rng, AT_A_TIME - reserved).0;
+        let room = AT_A_TIME - known.len();
+        let remembered = remembered.partial_shuffle(rng, room).0;
+        [&*known, &*remembered].concat()
     }
 
     fn listed(&self, pick: impl Fn(&Contact) -> bool) -> Vec<SocketAddr> {
@@ -396,5 +442,68 @@ mod tests {
         assert_eq!(contacts.answered(at(1), 5), None);
         contacts.expect_answer(at(0), 6, addr(1), false);
         assert_eq!(contacts.answered(at(11), 6), None);
+    }
+
+    #[test]
+    fn what_is_remembered_gets_one_call_of_three_while_others_are_due() {
+        let mut contacts = contacts();
+        for port in 1..=4 {
+            contacts.add_seed(at(0), addr(port));
+        }
+        for port in 11..=20 {
+            contacts.add_remembered(at(0), addr(port));
+        }
+        let mut rng = rng();
+        assert_eq!(contacts.due(at(0), &mut rng).len(), 3, "urgent seeds");
+        assert_eq!(contacts.due(at(0), &mut rng).len(), 1, "the last of them");
+        let mut called = std::collections::BTreeSet::new();
+        for second in 2..=60 {
+            let due = contacts.due(at(second), &mut rng);
+            let remembered = due.iter().filter(|addr| addr.port() > 10);
+            assert_eq!((due.len(), remembered.clone().count()), (3, 1));
+            called.extend(remembered.copied());
+        }
+        assert_eq!(called.len(), 10, "all get their turn");
+    }
+
+    #[test]
+    fn what_is_remembered_gets_all_calls_when_there_is_nobody_else() {
+        let mut contacts = contacts();
+        for port in 1..=6 {
+            contacts.add_remembered(at(0), addr(port));
+        }
+        let mut rng = rng();
+        assert_eq!(contacts.due(at(0), &mut rng).len(), 3);
+        assert!(contacts.due(at(0), &mut rng).is_empty(), "paced");
+        assert_eq!(contacts.due(at(1), &mut rng).len(), 3);
+    }
+
+    #[test]
+    fn what_is_remembered_puts_nobody_out_and_is_put_out_first() {
+        let mut contacts = contacts();
+        contacts.add_remembered(at(9_000), addr(1));
+        for port in 2..=4_096 {
+            contacts.add_lost(at(u64::from(port)), addr(port));
+        }
+        contacts.add_remembered(at(9_000), addr(5_000));
+        assert!(!contacts.contains(addr(5_000)), "no room");
+        contacts.add_lost(at(9_001), addr(5_001));
+        assert!(contacts.contains(addr(5_001)) && contacts.contains(addr(2)));
+        assert!(!contacts.contains(addr(1)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_forgotten_after_a_while_and_no_seed_and_no_lost_member_is() {
+        let mut contacts = contacts();
+        for port in 1..=3 {
+            contacts.add_remembered(at(0), addr(port));
+        }
+        contacts.add_seed(at(0), addr(1));
+        contacts.add_lost(at(0), addr(2));
+        contacts.forget_remembered(at(600));
+        assert!(contacts.contains(addr(3)));
+        contacts.forget_remembered(at(601));
+        let left = [1, 2, 3].map(|port| contacts.contains(addr(port)));
+        assert_eq!(left, [true, true, false]);
     }
 }

@@ -57,6 +57,20 @@ impl Engine {
         self.schedule_contact(now);
     }
 
+    /// Addresses at which members were in an earlier run of this process. They are called as lost members are, with less
+    /// priority, and are trusted with nothing before they have answered. The caller bounds how many.
+    pub fn handle_remembered(&mut self, now: Now, addrs: impl IntoIterator<Item = SocketAddr>) {
+        if self.has_left() || self.life == Life::Leaving {
+            return;
+        }
+        for addr in addrs.into_iter().map(canonical) {
+            if addr != self.me.addr && !self.members.is_active(addr) {
+                self.contacts.add_remembered(now.instant, addr);
+            }
+        }
+        self.schedule_contact(now);
+    }
+
     pub(super) fn seeds_due(&mut self, now: Now) {
         if self.life == Life::Leaving {
             return;
@@ -90,6 +104,9 @@ impl Engine {
     pub(super) fn contact_due(&mut self, now: Now) {
         if self.life == Life::Leaving {
             return;
+        }
+        if self.members.active_len() > 0 {
+            self.contacts.forget_remembered(now.instant);
         }
         for addr in self.contacts.due(now.instant, &mut self.rng) {
             self.say_hello(now, addr, 0);
