@@ -65,6 +65,8 @@ pub struct Stats {
     pub waiting_bytes: usize,
     /// Owners that are not live members and of whom something is held.
     pub absent_owners: usize,
+    /// Instances that readers see from an earlier run, and that nobody has confirmed yet.
+    pub stale_instances: usize,
     /// Members that are known, the dead ones included, this node not.
     pub known_members: usize,
     /// Timers that are set.

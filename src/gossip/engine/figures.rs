@@ -13,6 +13,7 @@ impl Engine {
             records,
             record_bytes,
             waiting_bytes: self.replica.waiting_bytes(),
+            stale_instances: self.replica.stale(),
             absent_owners: self.replica.absent_owners(),
             known_members: self.members.len(),
             timers: self.timers.len(),

@@ -22,6 +22,7 @@
 //! | `hearsay` | reconciliation: what a peer says of members |
 //! | `serve` | reconciliation: answering |
 //! | `large` | records larger than a datagram |
+//! | `fallback` | what is remembered from an earlier run, until it is confirmed |
 //! | `leaving` | goodbye |
 //! | `figures` | what was counted, and how much is held |
 //! | `assume` | a settled start, for tests (feature `testing`) |
@@ -75,6 +76,7 @@ use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
 mod assume;
 mod cases;
 mod dissemination;
+mod fallback;
 mod figures;
 mod hearsay;
 mod inbox;
@@ -188,6 +190,8 @@ enum TimerKey {
     SyncRetry,
     /// A chunk is missing.
     Assembly,
+    /// What is stale is too old.
+    Stale,
     /// The next step of leaving.
     Leave,
 }
@@ -265,6 +269,8 @@ pub struct Engine {
     /// The address under which peers see us, where it is not the advertised one.
     observed: Option<SocketAddr>,
     sync: Sync,
+    /// Whether a live member had the same fingerprint at some time.
+    has_matched: bool,
     assemblies: Assemblies,
     leave: Leave,
 
@@ -356,6 +362,7 @@ impl Engine {
             seed_pause: Duration::ZERO,
             observed: None,
             sync: Sync::new(now.instant),
+            has_matched: false,
             assemblies: Assemblies::default(),
             leave: Leave::default(),
             timers: Timers::default(),
@@ -400,6 +407,7 @@ impl Engine {
                 TimerKey::SyncStart => self.sync_start_due(now),
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),
+                TimerKey::Stale => self.stale_due(),
                 TimerKey::Leave => self.leave_due(now),
             }
         }
@@ -423,6 +431,7 @@ impl Engine {
     /// Makes what has changed visible to the readers of [`Self::directory`]. Call it after each
     /// batch of inputs; until then readers see the state before the batch.
     pub fn publish(&mut self) {
+        self.confirm_stale();
         self.replica.publish(&self.directory);
     }
 

@@ -21,6 +21,7 @@ mod detection;
 mod determinism;
 mod evidence;
 mod failure;
+mod fallback;
 mod faults;
 mod health;
 mod hostile;

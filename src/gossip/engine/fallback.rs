@@ -1,0 +1,72 @@
+//! What this process knew in an earlier run, until the cluster has spoken.
+//!
+//! A process that starts in an outage finds nobody, and what it has to show is what it remembers: stale instances, which only its
+//! own readers see. They go for good, all at once, when they are *confirmed*:
+//!
+//! - this node has reconciled with a live member: it took over that member's whole table, or both have the same; and
+//! - the table then holds an instance of somebody else's. Two clients that were restarted in one outage find each other first, and that
+//!   neither knows of any instance says nothing about the services that both remember.
+//!
+//! If that never happens they go when they are too old. In between, what the table holds of a service stands beside what is
+//! remembered of it, and puts out the remembered instance of the same id.
+
+use std::sync::Arc;
+
+use super::{Engine, TimerKey};
+use crate::{gossip::Instant, registry::ServiceInstance, table::LEAVING};
+
+impl Engine {
+    /// Shows `instances` of an earlier run as stale, until they are confirmed or it is `until`. Call it on a new
+    /// engine. The caller bounds how many.
+    pub fn show_stale(
+        &mut self,
+        instances: impl IntoIterator<Item = Arc<ServiceInstance>>,
+        until: Instant,
+    ) {
+        self.replica.show_stale(instances);
+        if self.replica.is_stale() {
+            self.timers.set(TimerKey::Stale, until);
+        }
+    }
+
+    /// Whether this node has reconciled with a live member since it started, and there still is one: then its table
+    /// says what there is, and an instance that is not in it is gone.
+    pub fn is_reconciled(&self) -> bool {
+        self.members.active_len() > 0 && (self.has_matched || !self.sync.needs_table())
+    }
+
+    /// The instances that readers see of other live processes, by owner and service; stale ones are not among them.
+    pub fn others_instances(&self) -> impl Iterator<Item = &Arc<ServiceInstance>> {
+        let me = self.me.owner();
+        let records = self.replica.live_records_after(None);
+        let others = records.filter(move |r| r.owner() != me && **r.service() != *LEAVING);
+        others.flat_map(|record| record.instances())
+    }
+
+    /// A live member has the same table as this node.
+    pub(super) const fn matched(&mut self) {
+        self.has_matched = true;
+    }
+
+    /// Lets go of what is stale, if it is confirmed.
+    pub(super) fn confirm_stale(&mut self) {
+        if self.replica.is_stale() && self.is_reconciled() {
+            if self.others_instances().next().is_none() {
+                return;
+            }
+            let stale = self.replica.stale();
+            tracing::info!(target: "tidings::gossip", stale, "the cluster has spoken: stale instances end");
+            self.timers.cancel(&TimerKey::Stale);
+            self.replica.drop_stale();
+        }
+    }
+
+    /// Nobody has confirmed them for too long.
+    pub(super) fn stale_due(&mut self) {
+        let stale = self.replica.stale();
+        if stale > 0 {
+            tracing::warn!(target: "tidings::gossip", stale, "stale instances are too old, and nobody has confirmed them: they end");
+        }
+        self.replica.drop_stale();
+    }
+}
