@@ -37,6 +37,10 @@ pub struct NodeBuilder {
     clock_skew: Option<Duration>,
     sign_with: Option<KeySource<SigningKey>>,
     trusted: Trusted,
+    #[cfg(feature = "snapshot")]
+    snapshot_file: Option<PathBuf>,
+    #[cfg(feature = "snapshot")]
+    snapshot_max_age: Duration,
     /// Nothing leaves the process: a test's network is set.
     is_in_memory: bool,
     #[cfg(feature = "testing")]
@@ -60,6 +64,10 @@ impl Default for NodeBuilder {
             clock_skew: None,
             sign_with: None,
             trusted: Trusted::open(),
+            #[cfg(feature = "snapshot")]
+            snapshot_file: None,
+            #[cfg(feature = "snapshot")]
+            snapshot_max_age: super::SNAPSHOT_AGE_MAX,
             is_in_memory: false,
             #[cfg(feature = "testing")]
             network: None,
@@ -94,6 +102,8 @@ pub(super) struct Settings {
     pub(super) profile: Profile,
     pub(super) detection: Detection,
     pub(super) security: Security,
+    #[cfg(feature = "snapshot")]
+    pub(super) snapshot: Option<super::snapshot::SnapshotSettings>,
     #[cfg(feature = "testing")]
     pub(super) network: Option<super::testing::Network>,
 }
@@ -242,6 +252,37 @@ impl NodeBuilder {
         self
     }
 
+    /// Keeps what the others offer in a file, and shows it when this process starts in an outage, until a live member
+    /// says what there is. Default: none.
+    ///
+    /// What is shown from it is marked ([`Instances::is_stale`](crate::registry::Instances::is_stale)) and used like any other: by
+    /// [`get_service`](Node::get_service), watchers, handles, pickers and [`wait_for`](Node::wait_for). A watcher is told when the list is confirmed,
+    /// also where it turned out to be right. Members' addresses are in the file too, and are called beside the
+    /// [`seeds`](Self::seeds): a process whose seeds are all gone still finds its cluster.
+    ///
+    /// It is read once, at the start (which waits for it for 1 s at most), and written 2 s after a change, at most every 30 s,
+    /// and at shutdown (which waits for it for 1 s at most); never while no other member is alive, or soon after one failed. What this
+    /// node registers itself is not in it. It has the mode 0600; one that others may write is not read. Nothing
+    /// about the file ever fails a start or holds the node up: it is logged, and counted in
+    /// [`NodeStats::snapshot`](super::NodeStats::snapshot).
+    ///
+    /// Each process wants a file of its own, on a disk that survives it. The instances in it are not checked against
+    /// [`trust`](Self::trust).
+    #[cfg(feature = "snapshot")]
+    pub fn snapshot_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.snapshot_file = Some(path.into());
+        self
+    }
+
+    /// How old the instances in the [`snapshot_file`](Self::snapshot_file) may be before they are no longer used. Default:
+    /// [`SNAPSHOT_AGE_MAX`](super::SNAPSHOT_AGE_MAX), 24 h. Zero uses none, and remembers the members' addresses
+    /// all the same.
+    #[cfg(feature = "snapshot")]
+    pub fn snapshot_max_age(mut self, age: Duration) -> Self {
+        self.snapshot_max_age = age;
+        self
+    }
+
     /// Runs the node on a network in memory instead of a UDP socket, and on the current runtime: for tests,
     /// see [`testing`](super::testing). Any address may be bound, and nothing leaves the process. Seeds are
     /// addresses: such a network resolves no names.
@@ -305,6 +346,13 @@ impl NodeBuilder {
             profile: self.profile,
             detection: self.detection,
             security,
+            #[cfg(feature = "snapshot")]
+            snapshot: self
+                .snapshot_file
+                .map(|path| super::snapshot::SnapshotSettings {
+                    path,
+                    max_age: self.snapshot_max_age,
+                }),
             #[cfg(feature = "testing")]
             network: self.network,
         })

@@ -14,6 +14,8 @@
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
 mod queued_errors;
+#[cfg(feature = "snapshot")]
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -88,6 +90,8 @@ pub(super) struct Driver {
     receive_warnings: Limiter,
     send_warnings: Limiter,
     report: Report,
+    #[cfg(feature = "snapshot")]
+    snapshots: Option<super::snapshot::Keeper>,
 }
 
 /// The driver's ends of what connects it to its handles. None of them keeps a handle alive.
@@ -136,6 +140,8 @@ impl Driver {
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
             report: Report::new(advertised),
+            #[cfg(feature = "snapshot")]
+            snapshots: None,
         }
     }
 
@@ -154,6 +160,8 @@ impl Driver {
                 self.fire_timers();
             }
             self.try_seeds();
+            #[cfg(feature = "snapshot")]
+            self.keep_snapshot();
             // tokio rounds a deadline up to its next millisecond, be it past already.
             let idle = self.publish_and_send() && drained && !self.is_timer_due();
             if let Some(life) = self.end() {
@@ -166,6 +174,8 @@ impl Driver {
                 tokio::task::yield_now().await;
             }
         };
+        #[cfg(feature = "snapshot")]
+        self.finish_snapshots(life).await;
         info!(target: TARGET, event = "stopped", node = %self.advertised, ?life, "node stopped");
         self.channels.life.send_replace(life);
     }
@@ -267,6 +277,8 @@ impl Driver {
     fn leave(&mut self) {
         if self.leave_by.is_none() {
             self.leave_by = Some(Instant::now() + LEAVE_LIMIT);
+            #[cfg(feature = "snapshot")]
+            self.take_last_snapshot();
             self.channels.commands.close();
             self.engine.leave(self.clock.now());
         }
@@ -295,14 +307,16 @@ impl Driver {
     /// Hands seed addresses to the engine, without those that are this node itself or that its
     /// socket cannot reach.
     fn hand_in(&mut self, mut addresses: Vec<SocketAddr>) {
-        addresses.retain(|&seed| {
-            let usable = !self.is_self(seed) && self.socket.reaches(seed);
-            if !usable {
-                debug!(target: TARGET, node = %self.advertised, %seed, "seed skipped: this node itself, or of another address family");
-            }
-            usable
-        });
+        addresses.retain(|&seed| self.is_callable(seed));
         self.engine.handle_seeds(self.clock.now(), addresses);
+    }
+
+    fn is_callable(&self, addr: SocketAddr) -> bool {
+        let callable = !self.is_self(addr) && self.socket.reaches(addr);
+        if !callable {
+            debug!(target: TARGET, node = %self.advertised, seed = %addr, "seed skipped: this node itself, or of another address family");
+        }
+        callable
     }
 
     fn is_self(&self, seed: SocketAddr) -> bool {
@@ -320,6 +334,8 @@ impl Driver {
         }
         while let Some(event) = self.engine.poll_event() {
             self.report.log(&event);
+            #[cfg(feature = "snapshot")]
+            self.note_for_snapshot(&event);
             // No subscriber is no error.
             let _ = self.channels.events.send(event);
         }
@@ -331,6 +347,8 @@ impl Driver {
         let stats = NodeStats {
             gossip: self.engine.stats(),
             socket: self.counters,
+            #[cfg(feature = "snapshot")]
+            snapshot: self.snapshot_stats(),
         };
         self.channels.published.set_stats(&stats);
         all_sent
@@ -377,7 +395,12 @@ impl Driver {
     async fn sleep(&mut self) -> Wake {
         let engine = self.engine.poll_timeout().and_then(|at| self.clock.at(at));
         let paused = self.receive_paused_until;
-        let deadline = [engine, paused, self.leave_by].into_iter().flatten().min();
+        #[cfg(feature = "snapshot")]
+        let snapshot = self.snapshot_deadline();
+        #[cfg(not(feature = "snapshot"))]
+        let snapshot = None;
+        let deadlines = [engine, paused, self.leave_by, snapshot];
+        let deadline = deadlines.into_iter().flatten().min();
         let sleep = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,

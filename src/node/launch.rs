@@ -14,6 +14,8 @@ use super::driver::{Channels, Driver, Life};
 use super::error::StartError;
 use super::handle::{Inner, Node};
 use super::seeds::Resolver;
+#[cfg(feature = "snapshot")]
+use super::snapshot::Keeper;
 use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
 use super::stats::Published;
 use super::transport::Transport;
@@ -114,6 +116,11 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     } = world;
     let local_addr = socket.local_addr();
     let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
+    #[cfg(feature = "snapshot")]
+    let snapshot = match settings.snapshot {
+        Some(kept) => Some(Keeper::open(kept, &cluster, advertised_addr, clock.now()).await),
+        None => None,
+    };
     let has_key = !security.keyring.is_empty();
     let signs_as = security.sign_with.as_ref().map(SigningKey::public_key);
     tracing::info!(
@@ -156,6 +163,11 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     };
     let resolver = Resolver::new(seeds);
     let driver = Driver::new(engine, socket, clock, advertised_addr, resolver, channels);
+    #[cfg(feature = "snapshot")]
+    let driver = match snapshot {
+        Some((keeper, remembered)) => driver.remembering(keeper, remembered),
+        None => driver,
+    };
     Ok((Node::new(inner), driver))
 }
 

@@ -47,6 +47,8 @@ mod launch;
 mod limiter;
 mod report;
 mod seeds;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod socket;
 mod stats;
 #[cfg(feature = "testing")]
@@ -61,6 +63,8 @@ pub use handle::Node;
 pub use key_file::KeyFileError;
 pub use keyring::{KeyChangeError, NodeKeyring};
 pub use seeds::SEED_ADDRESSES_MAX;
+#[cfg(feature = "snapshot")]
+pub use snapshot::{SNAPSHOT_AGE_MAX, SNAPSHOT_BYTES_MAX, SnapshotStats};
 pub use socket::RECEIVE_BUFFER_BYTES;
 pub use stats::{NodeStats, SocketStats};
 

@@ -14,6 +14,9 @@ pub struct NodeStats {
     pub gossip: Stats,
     /// What the socket met with.
     pub socket: SocketStats,
+    /// What became of the snapshots; all zero for a node that keeps none.
+    #[cfg(feature = "snapshot")]
+    pub snapshot: super::SnapshotStats,
 }
 
 /// What the operating system said. (Datagrams and bytes are counted by the engine.)

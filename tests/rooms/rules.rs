@@ -98,6 +98,7 @@ const CONFINED: &[(&str, &str)] = &[
     ("socket2", "src/node/"),
     ("if_addrs", "src/node/"),
     ("nix", "src/node/error_queue/"),
+    ("serde_json", "src/node/snapshot/"),
     ("uuid", "src/registry/"),
     ("aes_gcm", "src/gossip/security/cipher.rs"),
     ("aws_lc_rs", "src/gossip/security/cipher.rs"),

@@ -13,7 +13,11 @@
 use std::sync::Arc;
 
 use super::{Engine, TimerKey};
-use crate::{gossip::Instant, registry::ServiceInstance, table::LEAVING};
+use crate::{
+    gossip::Instant,
+    registry::ServiceInstance,
+    table::{LEAVING, Record},
+};
 
 impl Engine {
     /// Shows `instances` of an earlier run as stale, until they are confirmed or it is `until`. Call it on a new
@@ -35,12 +39,17 @@ impl Engine {
         self.members.active_len() > 0 && (self.has_matched || !self.sync.needs_table())
     }
 
+    /// Whether readers see what there is: this node [has reconciled](Self::is_reconciled), and nothing is stale.
+    pub fn is_confirmed(&self) -> bool {
+        self.is_reconciled() && !self.replica.is_stale()
+    }
+
     /// The instances that readers see of other live processes, by owner and service; stale ones are not among them.
     pub fn others_instances(&self) -> impl Iterator<Item = &Arc<ServiceInstance>> {
         let me = self.me.owner();
         let records = self.replica.live_records_after(None);
         let others = records.filter(move |r| r.owner() != me && **r.service() != *LEAVING);
-        others.flat_map(|record| record.instances())
+        others.flat_map(Record::instances)
     }
 
     /// A live member has the same table as this node.

@@ -1,0 +1,329 @@
+//! Reads at the start, and writes when it is time, beside the node's task.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::file::{SnapshotFile, Store};
+use super::format::Snapshot;
+use super::schedule::Schedule;
+use super::{MEMBERS_MAX, SnapshotError, SnapshotSettings, SnapshotStats};
+use crate::gossip::{Engine, Instant, Now};
+use crate::node::TARGET;
+use crate::node::limiter::Limiter;
+use crate::registry::ServiceInstance;
+use crate::table::Event;
+
+/// How long the file is waited for at a start.
+const READ_LIMIT: Duration = Duration::from_secs(1);
+/// How long the last write is waited for when the node has left.
+const FINISH_LIMIT: Duration = Duration::from_secs(1);
+/// After so long a write is said to hang. Until it ends, if ever, nothing else is written.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+/// The least time between two warnings.
+const WARNING_GAP: Duration = Duration::from_secs(600);
+/// How many members of earlier times are remembered beside the present ones, as long as there is room.
+const EARLIER_MEMBERS_MAX: usize = 16;
+
+/// One node's snapshots.
+pub(in crate::node) struct Keeper {
+    store: Arc<dyn Store>,
+    /// The file, for the log.
+    path: String,
+    cluster: String,
+    node: SocketAddr,
+    max_age: Duration,
+    schedule: Schedule,
+    /// Where members were when a snapshot was last read or taken.
+    members: Vec<SocketAddr>,
+    /// Whether the file has instances that an empty table must not replace.
+    has_instances: bool,
+    /// The file is another cluster's: it is left alone.
+    is_foreign: bool,
+    writing: Option<Writing>,
+    /// The last one, which waits for the one before.
+    last: Option<Snapshot>,
+    warnings: Limiter,
+    stats: SnapshotStats,
+}
+
+struct Writing {
+    result: oneshot::Receiver<Result<(), SnapshotError>>,
+    hangs_at: Instant,
+    is_told: bool,
+}
+
+/// What a node has from its earlier run.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Remembered {
+    instances: Vec<Arc<ServiceInstance>>,
+    /// When they are too old.
+    until: Instant,
+    pub(in crate::node) members: Vec<SocketAddr>,
+}
+
+impl Remembered {
+    /// Shows the instances to the engine's readers, at once.
+    pub(in crate::node) fn show(&mut self, engine: &mut Engine) {
+        engine.show_stale(std::mem::take(&mut self.instances), self.until);
+        engine.publish();
+    }
+}
+
+impl Keeper {
+    /// Reads what there is of `cluster`, for the node that advertises `node`.
+    pub(in crate::node) async fn open(
+        settings: SnapshotSettings,
+        cluster: &str,
+        node: SocketAddr,
+        now: Now,
+    ) -> (Self, Remembered) {
+        let path = settings.path.display().to_string();
+        let store = Arc::new(SnapshotFile::at(settings.path));
+        Self::over(store, path, settings.max_age, cluster, node, now).await
+    }
+
+    async fn over(
+        store: Arc<dyn Store>,
+        path: String,
+        max_age: Duration,
+        cluster: &str,
+        node: SocketAddr,
+        now: Now,
+    ) -> (Self, Remembered) {
+        let mut keeper = Self {
+            store,
+            path,
+            cluster: cluster.to_owned(),
+            node,
+            max_age,
+            schedule: Schedule::new(now.instant, max_age),
+            members: Vec::new(),
+            has_instances: false,
+            is_foreign: false,
+            writing: None,
+            last: None,
+            warnings: Limiter::new(WARNING_GAP),
+            stats: SnapshotStats::default(),
+        };
+        let remembered = match keeper.read().await {
+            Ok(Some(snapshot)) => keeper.remember(snapshot, now),
+            Ok(None) => Remembered::default(),
+            Err(error) => {
+                keeper.stats.reads_failed += 1;
+                keeper.is_foreign = matches!(error, SnapshotError::OtherCluster { .. });
+                warn!(
+                    target: TARGET, event = "snapshot_unread", %node, file = keeper.path,
+                    error = with_cause(&error), "the snapshot is not used; starting without"
+                );
+                Remembered::default()
+            }
+        };
+        (keeper, remembered)
+    }
+
+    async fn read(&self) -> Result<Option<Snapshot>, SnapshotError> {
+        let (store, cluster) = (Arc::clone(&self.store), self.cluster.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let bytes = store.read()?;
+            let parse = |bytes: Vec<u8>| Snapshot::from_json(&bytes, &cluster);
+            bytes.map(parse).transpose()
+        });
+        let read = tokio::time::timeout(READ_LIMIT, read).await;
+        read.map_err(|_| SnapshotError::Slow(READ_LIMIT))?
+            .map_err(|_| SnapshotError::ThreadEnded)?
+    }
+
+    fn remember(&mut self, snapshot: Snapshot, now: Now) -> Remembered {
+        let age = now.unix_ms.saturating_sub(snapshot.written_at_unix_ms);
+        let age = Duration::from_millis(age);
+        let left = self.max_age.checked_sub(age).filter(|left| !left.is_zero());
+        let mut instances = snapshot.instances;
+        if left.is_none() {
+            instances.clear();
+        }
+        info!(
+            target: TARGET, event = "snapshot_read", node = %self.node, file = self.path, ?age,
+            instances = instances.len(), members = snapshot.members.len(), is_too_old = left.is_none(),
+            "snapshot read"
+        );
+        self.members.clone_from(&snapshot.members);
+        self.has_instances = !instances.is_empty();
+        Remembered {
+            instances,
+            until: now.instant + left.unwrap_or_default(),
+            members: snapshot.members,
+        }
+    }
+
+    /// Something happened in the cluster.
+    pub(in crate::node) fn note(&mut self, now: Now, event: &Event) {
+        match event {
+            Event::Failed { .. } => self.schedule.failed(now.instant),
+            // What this node registers is not kept.
+            Event::Registered { owner, .. }
+            | Event::Updated { owner, .. }
+            | Event::Deregistered { owner, .. }
+                if owner.addr == self.node => {}
+            Event::AddressConflict { .. } | Event::DuplicateInstance { .. } => {}
+            _ => self.schedule.changed(now.instant),
+        }
+    }
+
+    /// When [`Self::turn`] has something to do.
+    pub(in crate::node) fn next_deadline(&self) -> Option<Instant> {
+        match &self.writing {
+            Some(writing) => (!writing.is_told).then_some(writing.hangs_at),
+            None => Some(self.schedule.due_at()).filter(|_| !self.is_foreign),
+        }
+    }
+
+    /// Looks whether the write under way has ended, and begins one that is due. Never waits.
+    pub(in crate::node) fn turn(&mut self, now: Now, engine: &Engine) {
+        self.look_after_write(now);
+        if self.writing.is_some() || self.is_foreign || self.schedule.due_at() > now.instant {
+            return;
+        }
+        match self.take(now, engine) {
+            Some(snapshot) => self.begin(now, snapshot),
+            None => self.schedule.put_off(now.instant),
+        }
+    }
+
+    /// The node is about to leave: what the table holds now is the last snapshot.
+    pub(in crate::node) fn leave(&mut self, now: Now, engine: &Engine) {
+        if self.schedule.is_calm(now.instant) && !self.is_foreign {
+            self.last = self.take(now, engine);
+        }
+    }
+
+    /// The node has left: writes the last snapshot, and waits for it for a second at most.
+    pub(in crate::node) async fn finish(&mut self, now: Now) {
+        let finish = async {
+            self.written(now).await;
+            if let Some(snapshot) = self.last.take() {
+                self.begin(now, snapshot);
+                self.written(now).await;
+            }
+        };
+        if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
+            self.warn(&format!("not written within {FINISH_LIMIT:?}"));
+        }
+    }
+
+    pub(in crate::node) fn stats(&self) -> SnapshotStats {
+        SnapshotStats {
+            is_writing: self.writing.is_some(),
+            ..self.stats
+        }
+    }
+
+    /// What is to be kept, if the table is fit to be.
+    fn take(&mut self, now: Now, engine: &Engine) -> Option<Snapshot> {
+        if !engine.is_confirmed() {
+            return None;
+        }
+        let instances: Vec<_> = engine.others_instances().cloned().collect();
+        if instances.is_empty() && self.has_instances {
+            return None;
+        }
+        self.remember_members(engine);
+        Some(Snapshot {
+            written_at_unix_ms: now.unix_ms,
+            members: self.members.clone(),
+            instances,
+        })
+    }
+
+    /// The live members, from all over the list if there are too many, and some who were there before.
+    fn remember_members(&mut self, engine: &Engine) {
+        let members = engine.members();
+        let others = members.iter().filter(|member| !member.is_self);
+        let others: Vec<_> = others.map(|member| member.addr).collect();
+        let stride = others.len().div_ceil(MEMBERS_MAX).max(1);
+        let mut kept: Vec<_> = others.iter().step_by(stride).copied().collect();
+        let earlier = self.members.iter().filter(|addr| !others.contains(addr));
+        kept.extend(earlier.take(EARLIER_MEMBERS_MAX));
+        kept.truncate(MEMBERS_MAX);
+        self.members = kept;
+    }
+
+    /// Hands a snapshot to a thread that may block.
+    fn begin(&mut self, now: Now, snapshot: Snapshot) {
+        self.schedule.begun(now.instant);
+        self.has_instances |= !snapshot.instances.is_empty();
+        let (store, cluster) = (Arc::clone(&self.store), self.cluster.clone());
+        let (tell, result) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let json = snapshot.to_json(&cluster);
+            // Nobody listens any more when the node has ended without waiting.
+            let _ = tell.send(json.and_then(|bytes| store.write(&bytes)));
+        });
+        self.writing = Some(Writing {
+            result,
+            hangs_at: now.instant + HANGS_AFTER,
+            is_told: false,
+        });
+    }
+
+    /// Waits for the write under way.
+    async fn written(&mut self, now: Now) {
+        if let Some(writing) = &mut self.writing {
+            let result = (&mut writing.result).await;
+            self.ended(now, result.unwrap_or(Err(SnapshotError::ThreadEnded)));
+        }
+    }
+
+    fn look_after_write(&mut self, now: Now) {
+        let Some(writing) = &mut self.writing else {
+            return;
+        };
+        match writing.result.try_recv() {
+            Ok(result) => self.ended(now, result),
+            Err(oneshot::error::TryRecvError::Closed) => {
+                self.ended(now, Err(SnapshotError::ThreadEnded));
+            }
+            Err(oneshot::error::TryRecvError::Empty) => {
+                if !writing.is_told && now.instant >= writing.hangs_at {
+                    writing.is_told = true;
+                    self.warn("the disk hangs: nothing is written until it answers");
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Now, result: Result<(), SnapshotError>) {
+        self.writing = None;
+        match result {
+            Ok(()) => self.stats.writes += 1,
+            Err(error) => {
+                self.stats.writes_failed += 1;
+                self.schedule.put_off(now.instant);
+                self.warn(&with_cause(&error));
+            }
+        }
+    }
+
+    fn warn(&mut self, error: &str) {
+        if let Some(held_back) = self.warnings.permit() {
+            warn!(
+                target: TARGET, event = "snapshot_unwritten", node = %self.node, file = self.path, error, held_back,
+                "the snapshot is not written, the one before stays; going on"
+            );
+        }
+    }
+}
+
+/// What went wrong, and what the operating system said of it.
+fn with_cause(error: &SnapshotError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
