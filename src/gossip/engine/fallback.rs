@@ -10,11 +10,11 @@
 //! If that never happens they go when they are too old. In between, what the table holds of a service stands beside what is
 //! remembered of it, and puts out the remembered instance of the same id.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{Engine, TimerKey};
 use crate::{
-    gossip::Instant,
+    gossip::{Instant, Now},
     registry::ServiceInstance,
     table::{LEAVING, Record},
 };
@@ -52,9 +52,10 @@ impl Engine {
         others.flat_map(Record::instances)
     }
 
-    /// A live member has the same table as this node.
-    pub(super) const fn matched(&mut self) {
-        self.has_matched = true;
+    /// What this node's table is, and a peer's: where a live member has the same, there is nothing to reconcile.
+    pub(super) fn note_fingerprints(&mut self, now: Now, from: SocketAddr, theirs: u64, ours: u64) {
+        self.history.note(now.instant, ours);
+        self.has_matched |= theirs == ours && self.members.is_active(from);
     }
 
     /// Lets go of what is stale, if it is confirmed.

@@ -148,10 +148,7 @@ impl Engine {
     /// Compares a peer's fingerprint with ours.
     pub(super) fn compare_fingerprint(&mut self, now: Now, from: SocketAddr, theirs: u64) {
         let ours = self.fingerprint();
-        if theirs == ours && self.members.is_active(from) {
-            self.matched();
-        }
-        self.history.note(now.instant, ours);
+        self.note_fingerprints(now, from, theirs, ours);
         if self.history.contains(theirs) {
             if self.sync.differing.is_some_and(|(peer, _)| peer == from) {
                 self.sync.differing = None;

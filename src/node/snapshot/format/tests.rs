@@ -112,7 +112,7 @@ fn of_the_members_only_so_many_are_read_and_none_that_cannot_be_called() {
 fn nesting_without_end_is_refused() {
     let deep = [
         br#"{"format":1,"cluster":"shop","members":"#,
-        &[b'['; 100_000][..],
+        &vec![b'['; 100_000][..],
     ]
     .concat();
     let read = Snapshot::from_json(&deep, CLUSTER);
