@@ -266,7 +266,8 @@ impl NodeBuilder {
     /// about the file ever fails a start or holds the node up: it is logged, and counted in
     /// [`NodeStats::snapshot`](super::NodeStats::snapshot).
     ///
-    /// Each process wants a file of its own, on a disk that survives it. The instances in it are not checked against
+    /// Each process wants a file of its own, on a disk that survives it. With
+    /// [`on_current_runtime`](Self::on_current_runtime) a disk that hangs keeps that runtime from being dropped. The instances in it are not checked against
     /// [`trust`](Self::trust).
     #[cfg(feature = "snapshot")]
     pub fn snapshot_file(mut self, path: impl Into<PathBuf>) -> Self {

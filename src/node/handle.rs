@@ -99,7 +99,7 @@ impl Node {
         self.open_directory().map(|directory| directory.watch(name))
     }
 
-    /// Waits until `name` has at least `min` instances, and returns them.
+    /// Waits until `name` has at least `min` instances, and returns them. [Stale](Instances::is_stale) ones count.
     pub async fn wait_for(
         &self,
         name: &str,
@@ -171,8 +171,8 @@ impl Node {
         self.inner.advertised_addr
     }
 
-    /// Stops the node: deregisters, lets the news leave, and leaves; bounded by 5 s. When this
-    /// returns, the port is free and every clone of the handle is closed.
+    /// Stops the node: deregisters, lets the news leave, and leaves; bounded by 5 s, and one more where a last
+    /// snapshot is written to a slow disk. When this returns, the port is free and every clone of the handle is closed.
     ///
     /// Idempotent, also after [`abort`](Self::abort). It goes on if the caller stops waiting.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {

@@ -22,6 +22,8 @@
 //! - **A register can be read** in the local table when it returns.
 //! - **When the node ends, for whatever reason, everybody is told**: calls answer `Closed`, watchers end,
 //!   event streams end. The port is free when [`Node::stopped`] returns.
+//! - **No disk holds it up**: with the feature `snapshot` it keeps its table in a file, and what goes wrong with that is a
+//!   warning and a counter.
 //! - **The task never keeps the handle alive**: dropping the last [`Node`] leaves, in the background.
 //!
 //! # What it writes to the log
@@ -30,7 +32,8 @@
 //! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
 //! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
-//! rate-limited and say in `held_back` how many were left out.
+//! rate-limited and say in `held_back` how many were left out. A snapshot is told of by `snapshot_read` (at `info`),
+//! `snapshot_unread` and `snapshot_unwritten`, each with the `file`.
 
 mod advertise;
 mod builder;

@@ -9,7 +9,8 @@ use super::{BoxFuture, Instances, Watcher};
 /// A service that nobody has registered is not an error anywhere here: it is a service with no
 /// instances, and may have some in a moment.
 pub trait Discovery: Send + Sync {
-    /// The instances of `name` that are known now, in the order of their ids. Never waits.
+    /// The instances of `name` that are known now, in the order of their ids. Never waits. In an outage they may be
+    /// [stale](Instances::is_stale).
     fn get_service<'a>(&'a self, name: &'a str)
     -> BoxFuture<'a, Result<Instances, DiscoveryError>>;
 
@@ -22,7 +23,7 @@ pub trait Discovery: Send + Sync {
     /// Waits until `name` has at least `min` instances and returns them; returns at once if it has.
     ///
     /// For start-up code, so that the first call does not fail for want of a list. `min` 0 never
-    /// waits.
+    /// waits. Stale instances count: start-up in an outage is what they are for.
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use super::{BoxFuture, Instances, StopHandle};
 /// A watcher remembers the list that it returned last, at first the empty one, and waits until the
 /// service's list differs from it. So the first call returns at once if there are instances; the
 /// list becoming empty is a change like any other; and ten changes while nobody looked are one: the
-/// newest list, always whole.
+/// newest list, always whole. That a [stale](Instances::is_stale) list was confirmed is a change too, also where the instances
+/// are the same.
 ///
 /// It is a [`Stream`] of the same lists. The stream yields the error that ended it and then ends;
 /// [`next`](Self::next) repeats that error. (With `futures`' `StreamExt` in scope, `watcher.next()`

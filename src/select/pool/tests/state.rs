@@ -51,6 +51,18 @@ fn a_connection_is_made_once_for_an_address_and_survives_updates() {
 }
 
 #[test]
+fn a_stale_list_is_picked_from_and_what_is_known_survives_its_confirmation() {
+    let (pool, made) = numbering();
+    let confirmed = list([instance("a")]);
+    pool.update(&confirmed.clone().into_stale());
+    let in_flight = only(&pool);
+    pool.update(&confirmed);
+    assert_eq!(only(&pool).in_flight(), 2);
+    drop(in_flight);
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn calls_in_flight_survive_updates() {
     let (pool, _) = numbering();
     pool.update(&list([instance("a")]));
