@@ -260,8 +260,8 @@ impl NodeBuilder {
     /// also where it turned out to be right. Members' addresses are in the file too, and are called beside the
     /// [`seeds`](Self::seeds): a process whose seeds are all gone still finds its cluster.
     ///
-    /// It is read once, at the start (which waits for it for 1 s at most), and written 2 s after a change, at most every 30 s,
-    /// and at shutdown (which waits for it for 1 s at most); never while no other member is alive, or soon after one failed. What this
+    /// It is read once, at the start (which waits for it for 5 s at most), and written 5 s after a change, at most every 30 s,
+    /// and at shutdown (which waits for it for 2 s at most); never while no other member is alive, or soon after one failed. What this
     /// node registers itself is not in it. It has the mode 0600; one that others may write is not read. Nothing
     /// about the file ever fails a start or holds the node up: it is logged, and counted in
     /// [`NodeStats::snapshot`](super::NodeStats::snapshot).

@@ -171,7 +171,7 @@ impl Node {
         self.inner.advertised_addr
     }
 
-    /// Stops the node: deregisters, lets the news leave, and leaves; bounded by 5 s, and one more where a last
+    /// Stops the node: deregisters, lets the news leave, and leaves; bounded by 5 s, and two more where a last
     /// snapshot is written to a slow disk. When this returns, the port is free and every clone of the handle is closed.
     ///
     /// Idempotent, also after [`abort`](Self::abort). It goes on if the caller stops waiting.

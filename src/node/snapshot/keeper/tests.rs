@@ -172,13 +172,13 @@ async fn a_change_is_written_after_a_moment_without_what_this_node_registered() 
     keeper.note(at(10), &changed());
     keeper.turn(at(11), &engine);
     assert!(keeper.writing.is_none(), "too early");
-    assert_eq!(keeper.next_deadline(), Some(at(12).instant));
-    keeper.turn(at(12), &engine);
-    keeper.written(at(12)).await;
+    assert_eq!(keeper.next_deadline(), Some(at(15).instant));
+    keeper.turn(at(15), &engine);
+    keeper.written(at(15)).await;
     let snapshot = disk.snapshot().expect("written");
     assert_eq!(ids(&snapshot), ["a", "b"]);
     assert_eq!(snapshot.members, [addr(2)]);
-    assert_eq!(snapshot.written_at_unix_ms, at(12).unix_ms);
+    assert_eq!(snapshot.written_at_unix_ms, at(15).unix_ms);
     assert_eq!(keeper.stats().writes, 1);
 }
 
@@ -251,10 +251,10 @@ async fn a_full_disk_keeps_the_old_one_and_is_tried_again_later() {
     let (mut keeper, _) = open(&disk, at(0)).await;
     let engine = joined(at(0), &["b"]);
     keeper.note(at(10), &changed());
-    keeper.turn(at(12), &engine);
-    keeper.written(at(12)).await;
+    keeper.turn(at(15), &engine);
+    keeper.written(at(15)).await;
     assert_eq!(keeper.stats().writes_failed, 1);
-    assert_eq!(keeper.next_deadline(), Some(at(42).instant));
+    assert_eq!(keeper.next_deadline(), Some(at(45).instant));
     assert_eq!(ids(&disk.snapshot().expect("there")), ["a"]);
 }
 
@@ -267,7 +267,7 @@ async fn a_hung_disk_holds_nothing_up_and_there_is_one_write_at_a_time() {
     for second in 10..500 {
         keeper.note(at(second), &changed());
         keeper.turn(at(second), &engine);
-        assert_eq!(keeper.writing.is_some(), second >= 12);
+        assert_eq!(keeper.writing.is_some(), second >= 15);
     }
     assert!(keeper.writing.as_ref().expect("hangs").is_told);
     assert_eq!(keeper.next_deadline(), None);
@@ -280,23 +280,30 @@ async fn a_hung_disk_holds_nothing_up_and_there_is_one_write_at_a_time() {
     assert_eq!(keeper.stats().writes, 2);
 }
 
-#[tokio::test]
-async fn a_disk_that_hangs_at_the_end_is_waited_for_for_a_second() {
+/// Awaits what gives up after `limit`. Time stands still by itself as long as a thread is blocked.
+async fn after<T>(limit: Duration, future: impl Future<Output = T>) -> T {
+    let pass = async {
+        tokio::task::yield_now().await;
+        tokio::time::advance(limit).await;
+    };
+    tokio::join!(future, pass).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_at_the_end_is_waited_for_for_two_seconds() {
     let (disk, answer) = Disk::hanging();
     answer.send(()).expect("heard");
     let (mut keeper, _) = open(&disk, at(0)).await;
     keeper.leave(at(100), &joined(at(0), &["a"]));
-    let began = std::time::Instant::now();
-    keeper.finish(at(100)).await;
-    assert!(began.elapsed() >= FINISH_LIMIT);
+    after(FINISH_LIMIT, keeper.finish(at(100))).await;
     assert!(disk.snapshot().is_none() && keeper.stats().is_writing);
     drop(answer);
 }
 
-#[tokio::test]
-async fn a_disk_that_hangs_at_the_start_is_waited_for_for_a_second() {
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_at_the_start_is_waited_for_for_five_seconds() {
     let (disk, answer) = Disk::hanging();
-    let (keeper, remembered) = open(&disk, at(0)).await;
+    let (keeper, remembered) = after(READ_LIMIT, open(&disk, at(0))).await;
     assert_eq!(keeper.stats().reads_failed, 1);
     assert!(remembered.instances.is_empty());
     drop(answer);
