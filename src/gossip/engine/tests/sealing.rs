@@ -173,7 +173,7 @@ fn what_was_said_earlier_to_others_makes_nobody_reconcile() {
     let mut heard = 0;
     for (from, _, datagram) in elsewhere {
         world.with(8, |engine, now| {
-            engine.handle_datagram(now, *from, datagram)
+            engine.handle_datagram(now, *from, datagram);
         });
         heard += 1;
         if heard % 20 == 0 {
@@ -208,7 +208,9 @@ fn what_a_call_to_somebody_else_knows_of_it_is_not_taken_for_ones_own() {
         engine.call(now, other, cookie, Some(known));
         engine.poll_transmit().unwrap().payload
     });
-    world.with(1, |engine, now| engine.handle_datagram(now, addr(2), &call));
+    world.with(1, |engine, now| {
+        engine.handle_datagram(now, addr(2), &call);
+    });
     assert_eq!(world.engine(1).life, Life::Running);
     world.run(secs(1));
     assert_eq!(world.engine(1).identity(), before);
