@@ -136,7 +136,8 @@ fn base(host: &str, tls: bool) -> Result<Url, BuildError> {
         .parse()
         .map_err(|_| refused())?;
     let alone = url.as_str() == format!("{scheme}://{}/", url.host_str().unwrap_or_default());
-    if !alone || url.domain().is_none() {
+    // The port that the scheme has anyway is not in the URL.
+    if !alone || host.contains(':') || url.domain().is_none() {
         return Err(refused());
     }
     Ok(url)
