@@ -1,0 +1,55 @@
+//! A gRPC client of `order-service`: asks once in a while, and prints who has answered.
+//!
+//! ```text
+//! cargo run --example grpc_client --features tonic [-- --version ^1] [--every-ms 500] [--seed IP:PORT]
+//! ```
+//!
+//! Start and stop `grpc_service`s meanwhile.
+
+#[path = "shop/mod.rs"]
+mod shop;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orders::GetOrderRequest;
+use orders::order_service_client::OrderServiceClient;
+use tidings::integrations::tonic::Channel;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    shop::told(ask().await)
+}
+
+async fn ask() -> Result<(), Box<dyn Error>> {
+    let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
+    let every = Duration::from_millis(arguments.get("--every-ms", "500").parse()?);
+    let node = Arc::new(arguments.node().await?);
+    let channel = Channel::builder(node.clone(), "discovery:///order-service")
+        .version(arguments.get("--version", "*"))
+        .build()?;
+    let mut orders = OrderServiceClient::new(channel);
+
+    let mut id = 0;
+    let mut pace = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            _ = pace.tick() => {
+                id += 1;
+                let mut request = tonic::Request::new(GetOrderRequest { id: format!("{id}") });
+                request.set_timeout(Duration::from_secs(1));
+                match orders.get_order(request).await {
+                    Ok(answer) => {
+                        let order = answer.into_inner();
+                        println!("order {}, says {}", order.id, order.answered_by);
+                    }
+                    Err(status) => println!("failed: {}", status.message()),
+                }
+            }
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    Ok(node.shutdown().await?)
+}

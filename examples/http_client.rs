@@ -1,0 +1,50 @@
+//! An HTTP client of `user-service`: asks once in a while, and prints who has answered.
+//!
+//! ```text
+//! cargo run --example http_client --features reqwest [-- --version ^1] [--every-ms 500] [--seed IP:PORT]
+//! ```
+//!
+//! Start and stop `http_service`s meanwhile.
+
+#[path = "shop/mod.rs"]
+mod shop;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings::integrations::reqwest::HttpClient;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    shop::told(ask().await)
+}
+
+async fn ask() -> Result<(), Box<dyn Error>> {
+    // The examples' reqwest has TLS, and leaves the choice of its cryptography to the program.
+    let ring = tokio_rustls::rustls::crypto::ring::default_provider();
+    ring.install_default().expect("nobody has chosen before");
+    let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
+    let every = Duration::from_millis(arguments.get("--every-ms", "500").parse()?);
+    let node = Arc::new(arguments.node().await?);
+    let users = HttpClient::builder(node.clone(), "discovery:///user-service")
+        .version(arguments.get("--version", "*"))
+        .build()?;
+
+    let mut id = 0;
+    let mut pace = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            _ = pace.tick() => {
+                id += 1;
+                match users.get(&format!("/users/{id}")).send().await {
+                    Ok(answer) => print!("{}", answer.error_for_status()?.text().await?),
+                    Err(error) => println!("failed: {error}"),
+                }
+            }
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    Ok(node.shutdown().await?)
+}
