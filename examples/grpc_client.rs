@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use orders::GetOrderRequest;
 use orders::order_service_client::OrderServiceClient;
+use tidings::balance::Empty;
 use tidings::integrations::tonic::Channel;
 
 #[tokio::main]
@@ -29,6 +30,7 @@ async fn ask() -> Result<(), Box<dyn Error>> {
     let node = Arc::new(arguments.node().await?);
     let channel = Channel::builder(node.clone(), "discovery:///order-service")
         .version(arguments.get("--version", "*"))
+        .empty(Empty::WaitUpTo(Duration::from_secs(2))) // until the first one is found
         .build()?;
     let mut orders = OrderServiceClient::new(channel);
 

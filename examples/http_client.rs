@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings::balance::Empty;
 use tidings::integrations::reqwest::HttpClient;
 
 #[tokio::main]
@@ -30,6 +31,7 @@ async fn ask() -> Result<(), Box<dyn Error>> {
     let node = Arc::new(arguments.node().await?);
     let users = HttpClient::builder(node.clone(), "discovery:///user-service")
         .version(arguments.get("--version", "*"))
+        .empty(Empty::WaitUpTo(Duration::from_secs(2))) // until the first one is found
         .build()?;
 
     let mut id = 0;

@@ -1,0 +1,265 @@
+//! What is done, in order, and what has to hold.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidings::{Discovery, Node};
+
+use crate::Settings;
+use crate::load::{Clients, DEADLINE, Kind, Load, Sample};
+use crate::replica::{GRPC, HTTP};
+use crate::replicas::Replica;
+use crate::table::{self, Promise, Step};
+
+const REPLICAS: usize = 3;
+/// How long a replica is frozen: longer than its peers take to find it dead.
+const FROZEN: Duration = Duration::from_secs(6);
+/// How long after a SIGKILL the kernel has told everybody that the connections are gone.
+const TOLD: Duration = Duration::from_millis(50);
+
+/// A cluster and its load.
+struct Stage<'a> {
+    settings: &'a Settings,
+    node: Arc<Node>,
+    discovery: Arc<dyn Discovery>,
+    replicas: Vec<Replica>,
+    load: Load,
+    steps: Vec<Step>,
+    promises: Vec<Promise>,
+}
+
+pub(crate) fn tell(settings: &Settings) -> Result<bool, Box<dyn Error>> {
+    let ring = tokio_rustls::rustls::crypto::ring::default_provider();
+    ring.install_default()
+        .map_err(|_| "a second choice of cryptography")?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        tokio::select! {
+            // Whatever is dropped kills its processes.
+            told = play(settings) => told,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        }
+    })
+}
+
+async fn play(settings: &Settings) -> Result<bool, Box<dyn Error>> {
+    let node = Node::builder().cluster("rollout").bind("127.0.0.1:0");
+    let node = Arc::new(node.start().await?);
+    let mut replicas = Vec::new();
+    for kind in [HTTP, GRPC] {
+        for _ in 0..REPLICAS {
+            replicas.push(Replica::start(&node, node.local_addr(), kind, "1.0.0").await?);
+        }
+    }
+    let discovery: Arc<dyn Discovery> = node.clone();
+    let load = Load::start(Clients::new(&discovery, "^1")?, settings.rate);
+    let mut stage = Stage {
+        settings,
+        node,
+        discovery,
+        replicas,
+        load,
+        steps: Vec::new(),
+        promises: Vec::new(),
+    };
+    // Connections are made, and the latencies of all replicas known.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage.rolling_restart().await?;
+    stage.sigkill().await?;
+    stage.freeze().await?;
+    stage.canary().await?;
+    table::print(&stage.steps, &stage.promises, settings.json);
+    Ok(stage.promises.iter().all(|promise| promise.holds))
+}
+
+impl Stage<'_> {
+    /// Does a step, with a look before it and after it, and returns what was asked during it and just after it.
+    async fn step(
+        &mut self,
+        name: &'static str,
+        step: impl AsyncFnOnce(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<Vec<Sample>, Box<dyn Error>> {
+        let begun = Instant::now();
+        tokio::time::sleep(self.settings.pause).await;
+        let from = Instant::now();
+        step(self).await?;
+        let to = Instant::now();
+        tokio::time::sleep(self.settings.pause).await;
+        let after = self.load.between(to, Instant::now()).await;
+        let during = self.load.between(from, to).await;
+        let before = self.load.between(begun, from).await;
+        let all = during.iter().chain(&after).cloned().collect();
+        self.steps.push(Step {
+            name,
+            before,
+            during,
+            after,
+        });
+        Ok(all)
+    }
+
+    fn promise(&mut self, what: String, holds: bool) {
+        self.promises.push(Promise { what, holds });
+    }
+
+    fn position(&self, kind: &str) -> Result<usize, Box<dyn Error>> {
+        let found = self
+            .replicas
+            .iter()
+            .position(|replica| replica.kind == kind);
+        found.ok_or_else(|| format!("no {kind} is left").into())
+    }
+
+    async fn successor(&mut self, kind: &'static str, version: &str) -> Result<(), Box<dyn Error>> {
+        let new = Replica::start(&self.node, self.node.local_addr(), kind, version).await?;
+        self.replicas.push(new);
+        Ok(())
+    }
+
+    async fn rolling_restart(&mut self) -> Result<(), Box<dyn Error>> {
+        let samples = self.step("rolling restart", async |stage| {
+            for _ in 0..stage.replicas.len() {
+                let old = stage.replicas.remove(0);
+                let kind = old.kind;
+                old.stop().await?;
+                stage.successor(kind, "1.0.0").await?;
+            }
+            Ok(())
+        });
+        let failed = failures(&samples.await?, &Kind::ALL);
+        self.promise(
+            format!("rolling restart: {failed} failed, 0 promised"),
+            failed == 0,
+        );
+        Ok(())
+    }
+
+    async fn sigkill(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut killed = Instant::now();
+        let samples = self.step("SIGKILL", async |stage| {
+            let mut dead = Vec::new();
+            for kind in [HTTP, GRPC] {
+                dead.push(stage.replicas.remove(stage.position(kind)?));
+            }
+            for replica in &mut dead {
+                killed = replica.kill()?;
+            }
+            for replica in &dead {
+                replica.wait_until(&stage.node, false).await?;
+            }
+            for replica in dead {
+                stage.successor(replica.kind, "1.0.0").await?;
+            }
+            Ok(())
+        });
+        let samples = samples.await?;
+        let failed = failures(&samples, &[Kind::Get]);
+        self.promise(
+            format!("SIGKILL: {failed} idempotent ones failed, 0 promised"),
+            failed == 0,
+        );
+        let others = |sample: &&Sample| sample.answer.is_err() && sample.kind != Kind::Get;
+        let (before, later): (Vec<_>, Vec<_>) = samples
+            .iter()
+            .filter(others)
+            .partition(|sample| sample.began <= killed + TOLD);
+        let what = format!(
+            "SIGKILL: of the others {} that were in flight failed, {} that began over {TOLD:?} later",
+            before.len(),
+            later.len()
+        );
+        self.promise(what, later.is_empty());
+        Ok(())
+    }
+
+    async fn freeze(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut frozen = Instant::now();
+        let samples = self.step("frozen", async |stage| {
+            let victims = [stage.position(HTTP)?, stage.position(GRPC)?];
+            frozen = Instant::now();
+            for victim in victims {
+                stage.replicas[victim].signal("STOP")?;
+            }
+            tokio::time::sleep(FROZEN).await;
+            for victim in victims {
+                stage.replicas[victim].signal("CONT")?;
+            }
+            for victim in victims {
+                stage.replicas[victim].wait_until(&stage.node, true).await?;
+            }
+            Ok(())
+        });
+        let samples = samples.await?;
+        let failed = failures(&samples, &[Kind::Get]);
+        self.promise(
+            format!("frozen: {failed} idempotent ones failed, 0 promised"),
+            failed == 0,
+        );
+        for (kinds, limit) in [
+            (&[Kind::Get, Kind::Post][..], crate::load::ATTEMPT),
+            (&[Kind::Grpc], DEADLINE),
+        ] {
+            let held_up = |sample: &&Sample| {
+                kinds.contains(&sample.kind)
+                    && (sample.answer.is_err() || sample.took >= limit.mul_f64(0.9))
+            };
+            let last = samples
+                .iter()
+                .filter(held_up)
+                .map(|sample| sample.began)
+                .max();
+            let until = last.map_or(Duration::ZERO, |last| last - frozen);
+            let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+            let what = format!(
+                "frozen: the last {} that it held up began after {} ms, its timeout is {} ms",
+                names.join(" or "),
+                until.as_millis(),
+                limit.as_millis()
+            );
+            self.promise(what, until <= limit);
+        }
+        Ok(())
+    }
+
+    async fn canary(&mut self) -> Result<(), Box<dyn Error>> {
+        let samples = self.step("canary, clients at ^1", async |stage| {
+            for kind in [HTTP, GRPC] {
+                stage.successor(kind, "2.0.0").await?;
+            }
+            Ok(())
+        });
+        let samples = samples.await?;
+        self.version_promise("at ^1", &samples, "1.0.0");
+        let mut moved = Instant::now();
+        let samples = self.step("clients moved to ^2", async |stage| {
+            stage
+                .load
+                .use_clients(Clients::new(&stage.discovery, "^2")?);
+            moved = Instant::now();
+            Ok(())
+        });
+        let samples = samples.await?;
+        let since: Vec<_> = samples
+            .into_iter()
+            .filter(|sample| sample.began > moved)
+            .collect();
+        self.version_promise("moved to ^2", &since, "2.0.0");
+        Ok(())
+    }
+
+    fn version_promise(&mut self, when: &str, samples: &[Sample], version: &str) {
+        let failed = failures(samples, &Kind::ALL);
+        let wrong = |sample: &&Sample| matches!(&sample.answer, Ok(by) if by != version);
+        let wrong = samples.iter().filter(wrong).count();
+        let what = format!(
+            "{when}: {wrong} of {} at the wrong version, {failed} failed",
+            samples.len()
+        );
+        self.promise(what, wrong == 0 && failed == 0 && !samples.is_empty());
+    }
+}
+
+fn failures(samples: &[Sample], kinds: &[Kind]) -> usize {
+    let failed = |sample: &&Sample| kinds.contains(&sample.kind) && sample.answer.is_err();
+    samples.iter().filter(failed).count()
+}
