@@ -103,6 +103,9 @@ pub(crate) fn crypto() {
 async fn answer(State(web): State<Web>, request: Request) -> Response {
     web.calls.fetch_add(1, Ordering::SeqCst);
     let (head, body) = request.into_parts();
+    // First of all: a client that still writes when the answer is there may not get to see it.
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let body = String::from_utf8_lossy(&body).into_owned();
     match web.manner {
         Manner::After(delay) => tokio::time::sleep(delay).await,
         Manner::Fails(status) => return status.into_response(),
@@ -115,8 +118,6 @@ async fn answer(State(web): State<Web>, request: Request) -> Response {
         .headers
         .get("host")
         .map_or("", |host| host.to_str().unwrap());
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let body = String::from_utf8_lossy(&body).into_owned();
     format!("{} {} {host} {body}", head.method, head.uri).into_response()
 }
 
