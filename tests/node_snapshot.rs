@@ -118,7 +118,8 @@ async fn a_client_that_is_restarted_in_an_outage_and_again_has_addresses_until_s
 async fn a_list_that_turns_out_to_be_right_is_told_once_more_as_confirmed() {
     let file = File::new("right");
     let server = seen_once(&file).await;
-    let client = start(client(&file)).await;
+    // On this thread it finds nobody before it is waited for.
+    let client = start(client(&file).on_current_runtime()).await;
     let mut watcher = client.watch("users").await.expect("open");
     let stale = within("the stale list", watcher.next())
         .await
