@@ -113,7 +113,7 @@ impl Ejected {
         );
         list.push(Entry {
             standing: Arc::clone(standing),
-            until: now + duration,
+            until: now.saturating_add(duration),
         });
         self.count.store(list.len(), Relaxed);
     }

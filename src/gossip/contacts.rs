@@ -185,7 +185,12 @@ impl Contacts {
 
     /// The address is this node's own, it seems: a call to it came back. It is not called for a while. Not for ever, because
     /// whoever sees the call can send it back, and a seed would be lost for good.
+    /// One that was a member is somebody else, whatever comes back.
     pub(super) fn is_self(&mut self, now: Instant, addr: SocketAddr) {
+        let known = self.by_addr.get(&addr);
+        if known.is_some_and(|contact| contact.origin == Origin::Lost) {
+            return;
+        }
         self.by_addr.remove(&addr);
         self.selves
             .retain(|(own, until)| *own != addr && *until > now);
@@ -302,6 +307,12 @@ impl Contacts {
                 until,
             },
         );
+    }
+
+    /// Where the hello with this token went. It may still be answered.
+    pub(super) fn called(&self, now: Instant, token: u64) -> Option<SocketAddr> {
+        let call = self.tokens.get(&token)?;
+        (call.until >= now).then_some(call.addr)
     }
 
     /// The hello with this token, once.
@@ -431,6 +442,20 @@ mod tests {
         assert!(contacts.due(at(2), &mut rng()).is_empty());
         contacts.add_seed(at(31), addr(1));
         assert_eq!(contacts.due(at(31), &mut rng()), [addr(1)]);
+    }
+
+    #[test]
+    fn a_call_that_comes_back_does_not_make_a_lost_member_forgotten() {
+        let mut contacts = contacts();
+        contacts.add_lost(at(0), addr(1));
+        contacts.expect_answer(at(0), 5, addr(1), false);
+        assert_eq!(contacts.called(at(1), 5), Some(addr(1)));
+        contacts.is_self(at(1), addr(1));
+        assert!(contacts.contains(addr(1)));
+        assert!(
+            contacts.answered(at(1), 5).is_some(),
+            "the real answer still counts"
+        );
     }
 
     #[test]

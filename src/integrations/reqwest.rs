@@ -61,7 +61,7 @@ use crate::balance::Balancer;
 use crate::registry::Discovery;
 
 /// What is kept for an address. An `Err` is one for which reqwest makes no client.
-type Connection = Result<::reqwest::Client, Arc<::reqwest::Error>>;
+type Connection = Result<client::Caller, Arc<::reqwest::Error>>;
 
 /// An HTTP client of a service: each call goes to one of its instances. See [the module](self).
 ///

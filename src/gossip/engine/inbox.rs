@@ -83,9 +83,9 @@ impl Engine {
         if self.is_own_session(preamble.session) {
             // The session id is no secret: only a call of our own that comes back counts.
             if let Message::Hello(hello) = message
-                && let Some(called) = self.contacts.answered(now.instant, hello.token)
+                && let Some(called) = self.contacts.called(now.instant, hello.token)
             {
-                self.contacts.is_self(now.instant, called.addr);
+                self.contacts.is_self(now.instant, called);
             }
             return Err(Cause::Own);
         }

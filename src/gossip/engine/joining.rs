@@ -250,7 +250,10 @@ impl Engine {
             return Ok(());
         }
         self.compare_observed(now, canonical(welcome.observed));
-        self.prove(now, from);
+        if from == canonical(called.addr) {
+            // Whoever answers from another address has heard the call, and that address may be anybody's.
+            self.prove(now, from);
+        }
         self.own_standing_heard(now, welcome.known);
         if !welcome.accepted {
             // A cookie that was not taken is not tried again before the next call.

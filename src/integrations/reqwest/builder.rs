@@ -112,7 +112,8 @@ impl HttpClientBuilder {
         // What is wrong with the settings is said now, and not by each call.
         let template = connector
             .client("localhost:1")
-            .map_err(|error| BuildError::Connections(error.into()))?;
+            .map_err(|error| BuildError::Connections(error.into()))?
+            .client;
         let connect = move |endpoint: &Endpoint| -> Connection {
             connector.client(endpoint.authority()).map_err(Arc::new)
         };

@@ -1,6 +1,7 @@
 //! The client of one instance.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use reqwest::ClientBuilder;
@@ -18,16 +19,37 @@ pub(super) struct Connector {
     pub(super) adjust: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
 }
 
+/// The client of an instance.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) client: reqwest::Client,
+    followed: Arc<AtomicU64>,
+}
+
+impl Caller {
+    /// How many redirects were followed here. While it stays the same, a request that finds no connection was
+    /// not sent; otherwise it may have been, and be about to be led elsewhere.
+    pub(super) fn followed(&self) -> u64 {
+        self.followed.load(Relaxed)
+    }
+}
+
 impl Connector {
     /// A client that reaches `address` by whatever name.
-    pub(super) fn client(&self, address: &str) -> reqwest::Result<reqwest::Client> {
+    pub(super) fn client(&self, address: &str) -> reqwest::Result<Caller> {
         let host = self.host.clone();
+        let followed = Arc::<AtomicU64>::default();
+        let hops = Arc::clone(&followed);
         let builder = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(self.connect_timeout)
-            .redirect(Policy::custom(move |attempt| within(&host, attempt)))
+            .redirect(Policy::custom(move |attempt| {
+                hops.fetch_add(1, Relaxed);
+                within(&host, attempt)
+            }))
             .dns_resolver(Fixed(Arc::from(address)));
-        (self.adjust)(builder).build()
+        let client = (self.adjust)(builder).build()?;
+        Ok(Caller { client, followed })
     }
 }
 

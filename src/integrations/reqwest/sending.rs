@@ -85,8 +85,8 @@ async fn attempt(
     mut request: Request,
     deadline: Deadline,
 ) -> Attempt {
-    let client = match call.connection() {
-        Ok(client) => client,
+    let caller = match call.connection() {
+        Ok(caller) => caller,
         Err(reason) => {
             let (address, reason) = (Arc::clone(call.address()), Arc::clone(reason));
             call.finish(Outcome::Failure);
@@ -96,11 +96,12 @@ async fn attempt(
             };
         }
     };
+    let followed_before = caller.followed();
     let left = deadline.left();
     // For the answer's body.
     *request.timeout_mut() = left;
     let waited = left.map_or(inner.limits.attempt, |left| left.min(inner.limits.attempt));
-    let result = match timeout(waited, client.execute(request)).await {
+    let result = match timeout(waited, caller.client.execute(request)).await {
         Ok(Ok(response)) => return answered(response, call),
         Ok(Err(error)) => Err(HttpError::from(error)),
         Err(_) => Err(HttpError::Timeout {
@@ -109,7 +110,15 @@ async fn attempt(
         }),
     };
     let (again, outcome) = match &result {
-        Err(HttpError::Request(error)) if error.is_connect() => (Again::Always, Outcome::Failure),
+        // The connect that failed may be that of a redirect, whose first request was done.
+        Err(HttpError::Request(error)) if error.is_connect() => {
+            let again = if caller.followed() == followed_before {
+                Again::Always
+            } else {
+                Again::IfIdempotent
+            };
+            (again, Outcome::Failure)
+        }
         // It is the request that is wrong, or where it was led.
         Err(HttpError::Request(error)) if error.is_builder() || error.is_redirect() => {
             (Again::Never, Outcome::Success)

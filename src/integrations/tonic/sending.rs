@@ -103,14 +103,14 @@ async fn attempt(
         poll_fn(|cx| channel.poll_ready(cx)).await?;
         channel.call(request).await
     };
-    let connected_by = Instant::now() + limits.connect;
+    let connected_by = Instant::now().checked_add(limits.connect);
     let mut sending = std::pin::pin!(sending);
     let mut expired = std::pin::pin!(until(deadline));
     tokio::select! {
         biased;
         sent = &mut sending => return sent.map_err(|error| failed(error, body)),
         () = &mut expired => return Err(Failed::Sent(deadline::exceeded())),
-        () = sleep_until(connected_by) => {}
+        () = until(connected_by) => {}
     }
     // Requests wait for a connection one behind the other. Whoever is still in that queue leaves it.
     if body.revoke() {

@@ -400,3 +400,25 @@ fn a_leave_is_heard_as_one_by_all_of_a_larger_cluster() {
         assert_eq!(failures, 0, "seed {seed}");
     }
 }
+
+#[test]
+fn a_welcome_from_elsewhere_than_was_called_proves_no_address() {
+    let mut world = World::cluster_with(1, 2, |_| {});
+    world.wire.clear();
+    for (claimed, is_proven) in [(addr(99), false), (addr(2), true)] {
+        let hello = world.with(1, |engine, now| {
+            engine.say_hello(now, addr(2), 0);
+            engine.poll_transmit().unwrap().payload
+        });
+        let welcome = world.with(2, |engine, now| {
+            engine.handle_datagram(now, addr(1), &hello);
+            engine.poll_transmit().unwrap().payload
+        });
+        let proven = world.with(1, |engine, now| {
+            engine.handle_datagram(now, claimed, &welcome);
+            engine.proofs.is_proven(now.instant, claimed)
+        });
+        assert_eq!(proven, is_proven, "{claimed}");
+        world.wire.clear();
+    }
+}
