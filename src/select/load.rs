@@ -25,6 +25,9 @@ const RECENCY_MIN: f32 = 0.2;
 /// The success average is taken for no lower than this: an address that only fails is a thousand
 /// times as expensive as one that answers, and neither infinitely nor incomparably so.
 const SUCCESS_MIN: f32 = 0.001;
+/// Below it, one of the last few calls has failed: a failure leaves 0.8, and four successes in a row put that
+/// right.
+const SUCCESS_SOUND: f32 = 0.9;
 /// No time at all: nothing was picked or sampled yet. Times begin at 1 ns.
 const NEVER: u64 = 0;
 
@@ -132,8 +135,10 @@ impl Load {
         let in_flight = self.in_flight();
         // What nobody asks any more, nobody knows: the latency of an idle address fades, and so a
         // slow one is tried again. With a call out it counts in full, and so one call is enough, and
-        // an address that hangs does not look ever faster while it does.
-        let latency = if in_flight == 0 {
+        // an address that hangs does not look ever faster while it does. Nor does it once those calls have
+        // failed: what failed is known, and the caller who tries it again may pay for that. It is tried when
+        // it has been idle, and not sooner.
+        let latency = if in_flight == 0 && success >= SUCCESS_SOUND {
             latency * fade(now.since(Moment(self.sampled_at.load(Relaxed))))
         } else {
             latency

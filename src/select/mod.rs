@@ -71,6 +71,7 @@
 //!   While no call is out, it fades by the same constant, as in Finagle and tower: what is not asked is
 //!   not known. So one slow answer takes an instance out for as long as it takes to fade below the
 //!   others, and then *one* call finds out how it is: with that call out, the latency counts in full.
+//!   It does not fade while the last calls have failed: who hangs is not tried again by a call that would hang too.
 //! - **The success rate** is an EWMA as well, where each call weighs at least a fifth, however fast
 //!   they follow each other: an instance that begins to fail is out after a handful of calls. A failure
 //!   that came fast leaves the latency as it is. So failing fast does not look fast.

@@ -95,6 +95,28 @@ fn a_latency_fades_while_nobody_asks_and_not_while_somebody_waits() {
 }
 
 #[test]
+fn an_address_that_hung_is_not_tried_again_before_it_is_idle() {
+    let (hung, quick) = (Load::new(), Load::new());
+    call(&hung, 1_000, 10, Success);
+    call(&hung, 1_600, 500, Failure);
+    let hung_is_below = |at_ms| {
+        // Ten calls out, as while others wait for their turn.
+        call(&quick, at_ms - 1, 10, Success);
+        (0..9).for_each(|_| quick.began(at(at_ms)));
+        let is_below = hung
+            .cost(at(at_ms), 100)
+            .is_below(quick.cost(at(at_ms), 100));
+        (0..9).for_each(|_| quick.ended());
+        is_below
+    };
+    assert!(!hung_is_below(2_900));
+    assert!(!hung_is_below(4_100) && hung.claim_idle(at(4_101)));
+    // It answers again: what it was is over, as with any other.
+    (4_110..4_115).for_each(|end_ms| call(&hung, end_ms, 5, Success));
+    assert!(hung_is_below(6_000));
+}
+
+#[test]
 fn what_was_not_measured_is_compared_by_calls_and_weight() {
     let (new, known) = (Load::new(), Load::new());
     call(&known, 1_000, 1, Success);
