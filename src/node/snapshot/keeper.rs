@@ -42,7 +42,7 @@ pub(in crate::node) struct Keeper {
     schedule: Schedule,
     /// Where members were when a snapshot was last read or taken.
     members: Vec<SocketAddr>,
-    /// Whether the file has instances that an empty table must not replace.
+    /// Whether the file has, or may have, instances that an empty table must not replace.
     has_instances: bool,
     /// The file is another cluster's: it is left alone.
     is_foreign: bool,
@@ -118,6 +118,8 @@ impl Keeper {
             Err(error) => {
                 keeper.stats.reads_failed += 1;
                 keeper.is_foreign = matches!(error, SnapshotError::OtherCluster { .. });
+                // What could not be read may be good: of a later build, on a slow disk.
+                keeper.has_instances = true;
                 warn!(
                     target: TARGET, event = "snapshot_unread", %node, file = keeper.path,
                     error = with_cause(&error), "the snapshot is not used; starting without"

@@ -360,6 +360,20 @@ async fn a_corrupt_file_is_counted_and_replaced() {
 }
 
 #[tokio::test]
+async fn an_empty_table_replaces_no_file_that_could_not_be_read() {
+    // What a later build writes, for one.
+    let unread = br#"{"format":99,"cluster":"shop"}"#;
+    let disk = Disk::holding(unread);
+    let (mut keeper, _) = open(&disk, at(0)).await;
+    keeper.leave(at(100), &joined(at(0), &[]));
+    keeper.finish(at(100)).await;
+    assert_eq!(
+        disk.holds.lock().expect("no panic").as_deref(),
+        Some(&unread[..])
+    );
+}
+
+#[tokio::test]
 async fn members_of_earlier_times_are_remembered_behind_the_present_ones() {
     let disk = Disk::holding(&written(&["a"]));
     let (mut keeper, _) = open(&disk, at(0)).await;
