@@ -1,5 +1,4 @@
 //! What the examples of services and clients have in common: a node of the cluster `shop` on this machine.
-#![allow(dead_code, reason = "each example needs a part of it")]
 
 use std::error::Error;
 use std::net::SocketAddr;
