@@ -217,7 +217,6 @@ impl Engine {
     pub(super) fn finding_received(
         &mut self,
         now: Now,
-        from: SocketAddr,
         preamble: &Preamble,
         finding: Finding,
     ) -> Result<(), Cause> {
@@ -225,7 +224,7 @@ impl Engine {
         // A member may send from another address than the one that it advertises.
         let is_from = |asked: &SocketAddr| {
             let peer = members.get(*asked);
-            *asked == from || peer.is_some_and(|peer| peer.id.boot == preamble.boot)
+            peer.is_some_and(|peer| peer.id.boot == preamble.boot)
         };
         let case = self.cases.values_mut();
         let mut case = case.filter(|case| case.token == finding.token);

@@ -2,9 +2,13 @@
 //!
 //! | sender's address | may send |
 //! |---|---|
-//! | a live member's, or proven by a cookie | everything |
+//! | proven by a cookie | everything |
+//! | a live member's | everything but what asks for more than it is itself, see [`Engine::asks_for_more`] |
 //! | a dead member's, in whose name it speaks | foca's packets (it is told that it is dead), hello |
 //! | any other | hello; anything else is parked, and answered with a cookie |
+//!
+//! A member's address can be forged as any other one, and who has proven an address of its own can have any other one
+//! taken for a member's. So pages go only where somebody has shown that they are heard.
 
 use std::net::SocketAddr;
 
@@ -17,7 +21,7 @@ use crate::gossip::{
     stats::Cause,
     wire::{
         frame::{Header, Preamble},
-        message::{Cookie, Message, Unusable},
+        message::{Cookie, Item, Message, Unusable},
     },
 };
 
@@ -99,7 +103,9 @@ impl Engine {
                 return self.welcome_received(now, from, &preamble, welcome);
             }
             Message::Cookie(cookie) => return self.cookie_received(now, from, cookie),
-            _ if !self.may_send(trust, from, &preamble, &message) => {
+            _ if !self.may_send(trust, from, &preamble, &message)
+                || Self::asks_for_more(&message) && !self.proofs.is_proven(now.instant, from) =>
+            {
                 self.challenge(now, from, header, body, size);
                 return Err(Cause::Unproven);
             }
@@ -118,12 +124,10 @@ impl Engine {
             Message::Ping(ping) => self.ping_received(now, from, ping)?,
             Message::Pong(pong) => self.pong_received(now, &preamble, pong)?,
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
-            Message::Finding(finding) => self.finding_received(now, from, &preamble, finding)?,
+            Message::Finding(finding) => self.finding_received(now, &preamble, finding)?,
         }
-        // What its sender has overtaken says what its table was, and who sees datagrams can say it again to others: each would
-        // be a reconciliation of which nothing comes, and put off the next one.
-        if self.trust(now, from) == Trust::Known && self.guard.is_newest(header) {
-            self.compare_fingerprint(now, from, preamble.fingerprint);
+        if self.trust(now, from) == Trust::Known {
+            self.compare_fingerprint(now, from, &preamble);
         }
         Ok(())
     }
@@ -143,6 +147,18 @@ impl Engine {
             (Trust::Dead, Message::Swim(head, _)) => {
                 let src = sender(from, preamble, head);
                 self.members.get(from).is_some_and(|peer| peer.id == src)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether what is sent for a message may be larger than it: the pages of a table, or requests for the chunks of records.
+    fn asks_for_more(message: &Message<'_>) -> bool {
+        match message {
+            Message::Digest(_) | Message::Pull(_) => true,
+            Message::News(news) => {
+                let is_notice = |item: &Item<'_>| matches!(item, Item::Notice { .. });
+                news.items.iter().any(is_notice)
             }
             _ => false,
         }
@@ -185,5 +201,6 @@ impl Engine {
         {
             self.drop_datagram(now, from, cause);
         }
+        self.sync_proven(now, from);
     }
 }

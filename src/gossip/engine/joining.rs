@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use rand::RngExt;
 
-use super::{Engine, TimerKey, outbox::Topic, standing::Life, sync::UNASKED};
+use super::{Engine, TimerKey, outbox::Topic, standing::Life};
 use crate::gossip::{
     Now,
     identity::{PeerId, canonical},
@@ -224,9 +224,9 @@ impl Engine {
         self.send_if_no_larger(now, from, &Message::Welcome(welcome), size);
         if proven && self.members.is_active(caller.addr) {
             if hello.joining {
-                self.serve_all(now, from, UNASKED, None);
+                self.serve_all(now, from, hello.token, None);
             }
-            self.compare_fingerprint(now, from, preamble.fingerprint);
+            self.compare_fingerprint(now, from, preamble);
         }
         Ok(())
     }
@@ -250,16 +250,16 @@ impl Engine {
             return Ok(());
         }
         self.compare_observed(now, canonical(welcome.observed));
+        self.own_standing_heard(now, welcome.known);
+        // A cookie that was not taken is not tried again before the next call.
+        if !welcome.accepted && !called.with_cookie {
+            self.say_hello(now, called.addr, welcome.cookie);
+        }
         if from == canonical(called.addr) {
             // Whoever answers from another address has heard the call, and that address may be anybody's.
             self.prove(now, from);
         }
-        self.own_standing_heard(now, welcome.known);
         if !welcome.accepted {
-            // A cookie that was not taken is not tried again before the next call.
-            if !called.with_cookie {
-                self.say_hello(now, called.addr, welcome.cookie);
-            }
             return Ok(());
         }
         if called.addr != host.addr {
@@ -270,8 +270,8 @@ impl Engine {
             self.learn(now, host, 0, Health::Alive, false);
         }
         if self.members.is_active(host.addr) {
-            self.sync_all(now, from);
-            self.compare_fingerprint(now, from, preamble.fingerprint);
+            self.sync_all(now, from, welcome.token);
+            self.compare_fingerprint(now, from, preamble);
         }
         Ok(())
     }

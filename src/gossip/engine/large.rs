@@ -2,10 +2,12 @@
 //!
 //! News of such a record is only a notice; whoever lacks it pulls it, in chunks, from whoever sent
 //! the notice, and passes the notice on only when it has the whole. So a notice is never a promise
-//! that its sender cannot keep.
+//! that its sender cannot keep. One that does not keep it all the same holds nobody up: who sent the same notice meanwhile is
+//! asked after it.
 //!
 //! Bounds: [`MOST_ASSEMBLIES`] at a time, each of at most 64 KiB; [`WINDOW`] chunks asked for at a
-//! time; an assembly ends after [`MOST_TRIES`] requests in a row without progress.
+//! time; an assembly ends after [`MOST_TRIES`] requests in a row without progress, each half of them to another holder if one is
+//! known.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -42,6 +44,8 @@ impl Assemblies {
 pub(super) struct Assembly {
     seq: u64,
     source: SocketAddr,
+    /// Who else says that it has the record.
+    other: Option<SocketAddr>,
     content: Vec<u8>,
     /// The chunks that have not come, and whether they have been asked for.
     missing: BTreeMap<u16, bool>,
@@ -56,10 +60,30 @@ impl Assembly {
         Self {
             seq,
             source,
+            other: None,
             content: vec![0; length as usize],
             missing: (0..chunks).map(|chunk| (chunk, false)).collect(),
             retry_at,
             tries: 0,
+        }
+    }
+
+    /// Somebody says that it has a record. If it is this one, that is another to ask.
+    fn also_held(&mut self, by: SocketAddr, seq: u64, length: u32) {
+        if self.seq == seq && self.content.len() == length as usize && self.source != by {
+            self.other = Some(by);
+        }
+    }
+
+    /// Begins anew with the other holder, if there is one: what came may be of another record.
+    fn turn_to_other(&mut self) {
+        if let Some(other) = self.other.take() {
+            let length = u32::try_from(self.content.len()).expect("bounded by MAX_RECORD_BYTES");
+            let tries = self.tries;
+            let former = self.source;
+            *self = Self::new(self.seq, length, other, self.retry_at);
+            self.tries = tries;
+            self.other = Some(former);
         }
     }
 
@@ -113,16 +137,16 @@ impl Engine {
             self.sync_has(&key);
             return;
         }
-        let underway = self
-            .assemblies
-            .0
-            .get(&key)
-            .is_some_and(|assembly| assembly.seq >= seq);
-        let known = self.assemblies.0.contains_key(&key);
-        if underway || length == 0 {
+        let underway = self.assemblies.0.get_mut(&key);
+        let is_known = underway.is_some();
+        if let Some(assembly) = underway.filter(|assembly| assembly.seq >= seq) {
+            assembly.also_held(from, seq, length);
             return;
         }
-        if !known && self.assemblies.0.len() >= MOST_ASSEMBLIES {
+        if length == 0 {
+            return;
+        }
+        if !is_known && self.assemblies.0.len() >= MOST_ASSEMBLIES {
             return self.refuse(now.instant, Limit::Assemblies, owner.addr);
         }
         let retry_at = now.instant + self.config.request_timeout;
@@ -198,6 +222,9 @@ impl Engine {
                 continue;
             }
             assembly.retry_at = now.instant + self.config.request_timeout;
+            if assembly.tries == MOST_TRIES / 2 {
+                assembly.turn_to_other();
+            }
             for asked in assembly.missing.values_mut() {
                 *asked = false;
             }

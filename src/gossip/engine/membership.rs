@@ -64,6 +64,11 @@ impl Engine {
         if !self.may_boot(now, &src) {
             return Err(Cause::NotAdmitted);
         }
+        // Nobody of ours sends it, and its answer is a full packet (trap 8).
+        let is_announce = packet.header.message == foca::Message::Announce;
+        if is_announce && !self.proofs.is_proven(now.instant, from) {
+            return Err(Cause::Unproven);
+        }
         self.filter_updates(now, &mut packet);
         if self.me != packet.header.dst || !self.feeds_foca() {
             // Word of a rival was in it, and we are another one now.

@@ -29,7 +29,7 @@ use crate::{
 /// How many datagrams an answer has at most.
 const PARTS: usize = 16;
 /// Room for what stands around the items: the part with the longest cursor, and the counts.
-const PART_BYTES: usize = 5 + 1 + 1 + 1 + 1 + 33 + 255 + 3 + 3 + 3;
+const PART_BYTES: usize = 9 + 1 + 1 + 1 + 1 + 33 + 255 + 3 + 3 + 3;
 
 /// What fills one datagram of a listing.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Engine {
         &mut self,
         now: Now,
         to: SocketAddr,
-        session: u32,
+        session: u64,
         after: Option<Cursor>,
     ) {
         if !self.is_sure(now.instant) {
@@ -225,7 +225,7 @@ impl Engine {
         &mut self,
         now: Now,
         to: SocketAddr,
-        session: u32,
+        session: u64,
         batches: Batches<T>,
         write: impl Fn(Part, Vec<MemberItem>, Vec<T>, &mut Vec<u8>) -> u8,
     ) {
@@ -259,7 +259,7 @@ impl Engine {
         }
     }
 
-    fn serve_records(&mut self, now: Now, to: SocketAddr, session: u32, keys: &[RecordKey]) {
+    fn serve_records(&mut self, now: Now, to: SocketAddr, session: u64, keys: &[RecordKey]) {
         let mut batches = Batches::new(self.payload_budget() - PART_BYTES);
         let room = batches.room;
         for key in keys {

@@ -6,6 +6,10 @@
 //! table is empty, skips the comparison and pulls everything. The peer keeps no state: each request
 //! says where its answer is to begin, and is repeated when parts of the answer are missing.
 //!
+//! Requests and their answers are larger than what leads to them, so they go only where somebody has proven to hear us: a peer that has
+//! not is called first, and its welcome proves it to us as our hello does us to it. An answer names its request by an id that is random
+//! for each session, so nothing that was said to others, or before, is taken for one.
+//!
 //! Bounds: one session of our own at a time, one a second on average and [`SESSIONS_AT_ONCE`] in a
 //! row, because a peer may have missed the same things as we did. When nothing came of a session,
 //! the next follows 200 ms later, the pause doubling to ten seconds until something is learned, by whatever means. So
@@ -30,7 +34,10 @@ use crate::gossip::{
     at_limit::Limit,
     budget::Budget,
     stats::Cause,
-    wire::message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordKey},
+    wire::{
+        frame::Preamble,
+        message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordKey},
+    },
 };
 
 /// How many requests in a row may remain without progress.
@@ -45,14 +52,10 @@ const JOINING_FOR: Duration = Duration::from_secs(3_600);
 const IDLE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a look is put off at most while news comes in.
 const PUT_OFF_MAX: Duration = Duration::from_secs(1);
-/// The session of pages that a joiner gets unasked.
-pub(super) const UNASKED: u32 = 0;
-
 /// What is known of differences, and the session under way.
 #[derive(Debug)]
 pub(super) struct Sync {
     session: Option<Session>,
-    last_id: u32,
     /// The latest peer whose fingerprint was none of ours.
     differing: Option<(SocketAddr, u64)>,
     /// When there was none before.
@@ -71,7 +74,6 @@ impl Sync {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             session: None,
-            last_id: 0,
             differing: None,
             differing_since: Instant::ZERO,
             learned_at: Instant::ZERO,
@@ -95,8 +97,8 @@ impl Sync {
 
     /// The id of the last request.
     #[cfg(test)]
-    pub(super) const fn last_id(&self) -> u32 {
-        self.last_id
+    pub(super) fn request(&self) -> Option<u64> {
+        self.session.as_ref().map(|session| session.id)
     }
 
     /// Whom we reconcile with at present.
@@ -126,10 +128,12 @@ impl Sync {
 #[derive(Debug)]
 struct Session {
     begun: Instant,
-    /// The ids of its requests, the first and the present one.
-    first_id: u32,
-    id: u32,
+    /// The ids of its requests, the first and the present one: random, and counted on from there.
+    first_id: u64,
+    id: u64,
     peer: SocketAddr,
+    /// Whether the peer is called before it is asked: it has not proven its address, or did not answer.
+    calls: bool,
     /// The fingerprint that differed; none when everything is wanted, as a joiner does.
     theirs: Option<u64>,
     /// Where the listing goes on.
@@ -146,7 +150,8 @@ struct Session {
 
 impl Engine {
     /// Compares a peer's fingerprint with ours.
-    pub(super) fn compare_fingerprint(&mut self, now: Now, from: SocketAddr, theirs: u64) {
+    pub(super) fn compare_fingerprint(&mut self, now: Now, from: SocketAddr, preamble: &Preamble) {
+        let theirs = preamble.fingerprint;
         let ours = self.fingerprint();
         self.note_fingerprints(now, from, theirs, ours);
         if self.history.contains(theirs) {
@@ -154,6 +159,15 @@ impl Engine {
                 self.sync.differing = None;
                 self.timers.cancel(&TimerKey::SyncStart);
             }
+            return;
+        }
+        // What its sender has overtaken says what its table was, and who sees datagrams can say it again to others, or from
+        // elsewhere: each would be a reconciliation of which nothing comes, and put off the next one.
+        let is_anothers = self
+            .members
+            .get(from)
+            .is_some_and(|peer| peer.id.boot != preamble.boot);
+        if is_anothers || !self.guard.is_newest(&preamble.session, preamble.nonce) {
             return;
         }
         if self.sync.differing.replace((from, theirs)).is_none() {
@@ -193,10 +207,10 @@ impl Engine {
     }
 
     /// Takes over a peer's whole table, unless one has been taken over already. The first pages
-    /// come unasked with the welcome; if they do not, they are asked for.
-    pub(super) fn sync_all(&mut self, now: Now, peer: SocketAddr) {
-        if self.sync.needs_table() && self.sync.session.is_none() {
-            self.open_session(now.instant, peer, None);
+    /// come unasked with the welcome, under the `token` of the hello; if they do not, they are asked for.
+    pub(super) fn sync_all(&mut self, now: Now, peer: SocketAddr, token: u64) {
+        if self.sync.wants_pages() {
+            self.open_session(now.instant, peer, None, token);
             self.timers.set(
                 TimerKey::SyncRetry,
                 now.instant + self.config.request_timeout,
@@ -205,18 +219,20 @@ impl Engine {
     }
 
     fn begin_sync(&mut self, now: Now, peer: SocketAddr, theirs: Option<u64>) {
-        self.open_session(now.instant, peer, theirs);
+        let first_id = self.rng.random();
+        self.open_session(now.instant, peer, theirs, first_id);
         self.ask_listing(now);
     }
 
-    fn open_session(&mut self, now: Instant, peer: SocketAddr, theirs: Option<u64>) {
+    fn open_session(&mut self, now: Instant, peer: SocketAddr, theirs: Option<u64>, first_id: u64) {
         self.stats.syncs += 1;
         tracing::debug!(target: "tidings::gossip", %peer, everything = theirs.is_none(), "reconciling");
         self.sync.session = Some(Session {
             begun: now,
-            first_id: UNASKED,
-            id: UNASKED,
+            first_id,
+            id: first_id,
             peer,
+            calls: false,
             theirs,
             after: None,
             parts: BTreeSet::new(),
@@ -227,18 +243,23 @@ impl Engine {
         });
     }
 
-    /// Asks for the listing, from where it stands.
+    /// Asks for the listing, from where it stands; or calls the peer, and asks when it has answered.
     fn ask_listing(&mut self, now: Now) {
+        self.timers.set(
+            TimerKey::SyncRetry,
+            now.instant + self.config.request_timeout,
+        );
         let buckets = self.buckets().map(Into::into);
         let Some(session) = &mut self.sync.session else {
             return;
         };
-        // Each request has an id of its own, so that late parts of an earlier answer are known.
-        self.sync.last_id = self.sync.last_id.checked_add(1).unwrap_or(1);
-        session.id = self.sync.last_id;
-        if session.first_id == UNASKED || session.first_id > session.id {
-            session.first_id = session.id;
+        session.calls |= !self.proofs.is_proven(now.instant, session.peer);
+        if session.calls {
+            let peer = session.peer;
+            return self.say_hello(now, peer, 0);
         }
+        // Each request has an id of its own, so that late parts of an earlier answer are known.
+        session.id = session.id.wrapping_add(1);
         session.parts.clear();
         let (peer, id, after) = (session.peer, session.id, session.after.clone());
         let request = if session.theirs.is_none() {
@@ -251,10 +272,15 @@ impl Engine {
             }))
         };
         self.send(now, peer, &request);
-        self.timers.set(
-            TimerKey::SyncRetry,
-            now.instant + self.config.request_timeout,
-        );
+    }
+
+    /// An address has proven that it hears us. If it is the peer's, it is asked.
+    pub(super) fn sync_proven(&mut self, now: Now, addr: SocketAddr) {
+        let session = self.sync.session.as_mut();
+        if let Some(session) = session.filter(|session| session.calls && session.peer == addr) {
+            session.calls = false;
+            self.ask_listing(now);
+        }
     }
 
     /// Something that was asked for has not come in time.
@@ -269,12 +295,14 @@ impl Engine {
         for asked in session.wanted.values_mut() {
             *asked = false;
         }
-        let listed = session.listed;
-        self.timers.set(
-            TimerKey::SyncRetry,
-            now.instant + self.config.request_timeout,
-        );
-        if !listed {
+        if session.listed {
+            self.timers.set(
+                TimerKey::SyncRetry,
+                now.instant + self.config.request_timeout,
+            );
+        } else {
+            // Where nothing came at all, what we proved may have ended there.
+            session.calls |= session.parts.is_empty();
             self.ask_listing(now);
         }
         self.pull_wanted(now);
@@ -282,16 +310,15 @@ impl Engine {
 
     /// Checks that a part belongs to the present answer of the present session, and notes it.
     fn take_part(&mut self, now: Now, from: SocketAddr, part: &Part) -> bool {
-        if part.session == UNASKED && self.sync.wants_pages() {
+        if self.contacts.called(now.instant, part.session).is_some() {
             // They have overtaken the welcome.
-            self.sync_all(now, from);
+            self.sync_all(now, from, part.session);
         }
         let Some(session) = &mut self.sync.session else {
             return false;
         };
-        let of_ours = (session.first_id..=session.id).contains(&part.session)
-            || (part.session == UNASKED && session.theirs.is_none());
-        if !of_ours || session.peer != from {
+        let since_first = |id: u64| id.wrapping_sub(session.first_id);
+        if since_first(part.session) > since_first(session.id) || session.peer != from {
             return false;
         }
         let longest = if session.theirs.is_some() {

@@ -129,9 +129,9 @@ impl Guard {
         !self.keyring.is_empty() && !self.rollout.seals()
     }
 
-    /// Whether nothing that its sender said later was heard before it. What is in the clear is always new.
-    pub(in crate::gossip) fn is_newest(&self, header: &Header) -> bool {
-        !header.is_sealed() || self.sessions.is_newest(&header.session, header.nonce)
+    /// Whether nothing that its sender said later was heard before it. Of what is in the clear, that is not known.
+    pub(in crate::gossip) fn is_newest(&self, session: &SessionId, nonce: u64) -> bool {
+        self.sessions.is_newest(session, nonce)
     }
 
     /// How many sessions are known.

@@ -424,10 +424,10 @@ where
 const HEAD: SwimHead = SwimHead {
     renewal: 3,
     advertised: None,
-    to: [1, 2],
+    to: [1, 2, 3, 4],
 };
 /// [`HEAD`], and foca's incarnation of 300.
-const HEAD_GOLDEN: &str = "03 00 0102 fb2c01";
+const HEAD_GOLDEN: &str = "03 00 01020304 fb2c01";
 /// A peer that foca names beside sender and receiver.
 const THIRD_GOLDEN: &str = "01 20010db8000000000000000000000007 fa fd 07000000c585311a 05";
 const MEMBERS_GOLDEN: &str = "
@@ -483,7 +483,7 @@ fn a_swim_packet() {
     let head = SwimHead {
         renewal: 3,
         advertised: Some(v4()),
-        to: [1, 2],
+        to: [1, 2, 3, 4],
     };
     let swim: mirror::Swim<2> = swim_pinned(
         head,
@@ -492,7 +492,7 @@ fn a_swim_packet() {
             "
             03                          ; head: renewal
             01 00 c0000207 fb0a1f       ;       advertised
-            0102                        ;       to
+            01020304                    ;       to
             fb 2c01                     ; incarnation
             00 07                       ; ping
             {MEMBERS_GOLDEN}"

@@ -186,7 +186,8 @@ impl From<u64> for BucketSum {
 /// "These are the sums of my buckets; list what you hold in those that differ."
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct Digest {
-    pub(in crate::gossip) session: u32,
+    /// Comes back in every part of the answer: random, so that only who was asked can answer.
+    pub(in crate::gossip) session: u64,
     pub(in crate::gossip) buckets: [BucketSum; BUCKETS],
     pub(in crate::gossip) after: Option<Cursor>,
 }
@@ -217,7 +218,8 @@ pub(in crate::gossip) struct RecordItem {
 /// Which of the datagrams of one answer this is, and where the next answer would begin.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct Part {
-    pub(in crate::gossip) session: u32,
+    /// The id of the request; where a joiner gets pages unasked, the token of its hello.
+    pub(in crate::gossip) session: u64,
     pub(in crate::gossip) index: u8,
     pub(in crate::gossip) count: u8,
     /// Nothing when the listing ends with this answer.
@@ -236,9 +238,9 @@ pub(in crate::gossip) struct Inventory {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) enum Pull {
     /// All that is held, from a point on: what a joiner asks for.
-    All { session: u32, after: Option<Cursor> },
+    All { session: u64, after: Option<Cursor> },
     /// These records.
-    Records { session: u32, keys: Vec<RecordKey> },
+    Records { session: u64, keys: Vec<RecordKey> },
     /// These chunks of a large record.
     Chunks {
         key: RecordKey,
@@ -272,7 +274,7 @@ pub(in crate::gossip) struct Ping {
     /// Comes back in the pong.
     pub(in crate::gossip) token: u32,
     /// Which identity of the receiver is meant, see [`addressee`].
-    pub(in crate::gossip) to: [u8; 2],
+    pub(in crate::gossip) to: [u8; 4],
 }
 
 /// "I do."
@@ -314,17 +316,17 @@ pub(in crate::gossip) struct SwimHead {
     /// The sender's address, where it is not the one that the datagram comes from, and in every packet that is sealed.
     pub(in crate::gossip) advertised: Option<SocketAddr>,
     /// Which identity of the receiver is addressed, see [`addressee`].
-    pub(in crate::gossip) to: [u8; 2],
+    pub(in crate::gossip) to: [u8; 4],
 }
 
-/// An identity of the receiver in two bytes. Its address is where the datagram went; what is left
-/// to tell is which of the processes and rebirths on that address is meant. One in 65,536 older ones is taken
+/// An identity of the receiver in four bytes. Its address is where the datagram went; what is left
+/// to tell is which of the processes and rebirths on that address is meant. One in four billion older ones is taken
 /// for the present one, and then its packet counts as one for us.
-pub(in crate::gossip) fn addressee(id: &PeerId) -> [u8; 2] {
+pub(in crate::gossip) fn addressee(id: &PeerId) -> [u8; 4] {
     let mixed =
         (id.boot ^ u64::from(id.renewal).rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let [high, low, ..] = mixed.to_be_bytes();
-    [high, low]
+    let [a, b, c, d, ..] = mixed.to_be_bytes();
+    [a, b, c, d]
 }
 
 /// A payload.

@@ -204,3 +204,80 @@ fn who_has_no_key_gets_nothing_at_all_from_those_who_have_one() {
     }
     assert_eq!(world.engine(1).stats().dropped.plaintext, count);
 }
+
+#[test]
+fn a_member_that_has_not_proven_its_address_is_sent_no_page_and_asked_for_no_chunk() {
+    let mut world = World::cluster(3, 2);
+    for service in 0..60 {
+        world.register(1, &format!("service-{service}"), "1");
+    }
+    world.register(1, "users", "1");
+    world.start(666, &[]);
+    world.register(666, "users", "x");
+    world.run(secs(130));
+    let to = world.engine(1).identity();
+    // Somebody who hears only what goes to 667 says that it is heard at 666.
+    let cookie = world.engine(1).proofs.cookie(world.now, addr(667));
+    let now = world.time(0);
+    let engine = &mut world.nodes.get_mut(&addr(666)).unwrap().engine;
+    let me = engine.me;
+    let hello = Message::Hello(Hello {
+        token: 7,
+        cookie,
+        me: me.into(),
+        to: to.addr,
+        known: None,
+        joining: false,
+        padding: Vec::new(),
+    });
+    engine.send(now, to.addr, &hello);
+    let hello = engine.transmits.pop_back().unwrap();
+    let mut datagrams = every_kind(engine, now, to);
+    let notices = (0..30).map(|n| Item::Notice {
+        key: RecordKey::new(me.owner(), &format!("large-{n}")),
+        seq: 1,
+        length: 60_000,
+    });
+    let notices = Message::News(News {
+        items: notices.collect(),
+    });
+    engine.send(now, to.addr, &notices);
+    datagrams.push(engine.transmits.pop_back().unwrap().payload.to_vec());
+    world.crash(666);
+    let victim = &mut world.nodes.get_mut(&addr(1)).unwrap().engine;
+    victim.handle_datagram(now, addr(667), &hello.payload);
+    assert!(victim.is_member(&me));
+    let pages = victim.stats().pages_sent;
+    while victim.poll_transmit().is_some() {}
+    // The first is a joiner's hello.
+    for datagram in &datagrams[1..] {
+        victim.handle_datagram(now, addr(666), datagram);
+        let answers = std::iter::from_fn(|| victim.poll_transmit());
+        let answers = answers.filter(|answer| answer.to == addr(666));
+        let bytes: usize = answers.map(|answer| answer.payload.len()).sum();
+        let most = match kind_of(datagram) {
+            // A ping's answer says what is new of members, as any packet of foca's does.
+            kind::SWIM => 1_200,
+            // A member's cookie is sent back in a hello, 200 a second.
+            kind::COOKIE => 143,
+            _ => datagram.len(),
+        };
+        assert!(
+            bytes <= most,
+            "{bytes} bytes for {}, {:?}",
+            datagram.len(),
+            Preamble::read(datagram, ClusterTag::of("test"))
+        );
+    }
+    // Nor later.
+    world.link = Box::new(|_, to, datagram| {
+        if to == addr(666) {
+            let kind = kind_of(datagram);
+            let is_small = ![kind::DIGEST, kind::PULL, kind::PAGE, kind::CHUNK].contains(&kind);
+            assert!(is_small, "kind {kind}");
+        }
+        Fate::Deliver
+    });
+    world.run(secs(3));
+    assert_eq!(world.engine(1).stats().pages_sent, pages);
+}

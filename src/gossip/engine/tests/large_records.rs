@@ -93,3 +93,25 @@ fn an_update_while_the_chunks_are_on_their_way_wins() {
     assert!(world.all_see("users", &[]));
     assert!(world.is_converged());
 }
+
+#[test]
+fn a_holder_that_sends_nothing_is_followed_by_another() {
+    let mut world = World::cluster(7, 3);
+    world.run(secs(5));
+    // What is left to 1 are the notices, and the chunks of 3.
+    world.link = Box::new(|from, to, datagram| {
+        let kind = kind_of(datagram);
+        let is_way_round = [kind::DIGEST, kind::INVENTORY, kind::PAGE].contains(&kind);
+        let is_mute = from == addr(2) && to == addr(1) && kind == kind::CHUNK;
+        if is_mute || to == addr(1) && is_way_round {
+            Fate::Lose
+        } else {
+            Fate::Deliver
+        }
+    });
+    register_large(&mut world, 2, 60);
+    let all = |world: &World| world.seen(1, "users").len() == 60;
+    let took = world.until(secs(10), all).expect("it has it from 3");
+    assert!(world.lost > 0);
+    assert!(took < secs(2), "{took:?}");
+}

@@ -432,7 +432,17 @@ fn news_of_others_waits_32768_deep() {
 
 /// Lets the victim reconcile with the peer, which is silent.
 fn reconcile(flood: &mut Flood<'_>) {
-    flood.victim.compare_fingerprint(flood.now, addr(2), 12_345);
+    let preamble = Preamble {
+        session: [9; 16],
+        nonce: 1,
+        boot: flood.peer.identity().boot,
+        fingerprint: 12_345,
+        kind: crate::gossip::wire::message::kind::COOKIE,
+    };
+    flood.victim.prove(flood.now, addr(2));
+    flood
+        .victim
+        .compare_fingerprint(flood.now, addr(2), &preamble);
     flood.now.instant = flood.now.instant + secs(1);
     flood.victim.sync_start_due(flood.now);
     assert_eq!(flood.victim.sync.peer(), Some(addr(2)));
@@ -471,7 +481,7 @@ fn a_peer_that_lists_for_ever_keeps_a_node_two_minutes() {
             for n in 0..1_200_u32 {
                 let last = addr(1 + u16::try_from(n).unwrap());
                 let next = Some(crate::gossip::wire::message::Cursor::Member(last));
-                let session = flood.victim.sync.last_id();
+                let session = flood.victim.sync.request().unwrap();
                 let part = Part {
                     session,
                     index: 0,

@@ -130,3 +130,73 @@ fn records_of_an_owner_that_is_not_a_member_yet_wait_and_are_never_visible() {
             .is_some()
     );
 }
+
+#[test]
+fn pages_that_were_said_before_end_no_reconciliation() {
+    use std::{cell::RefCell, rc::Rc};
+    let mut world = World::cluster(31, 2);
+    let pages = Rc::new(RefCell::new(Vec::new()));
+    let kept = Rc::clone(&pages);
+    world.link = Box::new(move |from, to, datagram| {
+        if to == addr(3) && from == addr(1) && kind_of(datagram) == kind::PAGE {
+            kept.borrow_mut().push(datagram.to_vec());
+        }
+        Fate::Deliver
+    });
+    world.start(3, &[1]);
+    world.until(secs(5), World::is_converged).unwrap();
+    world.crash(3);
+    world.register(2, "users", "a");
+    world.run(secs(30));
+    let pages = pages.take();
+    assert!(!pages.is_empty());
+    deafen(&mut world, 3, &[kind::PAGE, kind::NEWS, kind::INVENTORY]);
+    world.start(3, &[1]);
+    let asks = |world: &World| world.engine(3).sync.peer() == Some(addr(1));
+    world.until(secs(5), asks).expect("it takes the table over");
+    for page in pages {
+        world.deliver(addr(1), addr(3), &page);
+    }
+    assert!(world.engine(3).sync.needs_table());
+    assert_eq!(world.engine(3).sync.peer(), Some(addr(1)));
+    world.heal();
+    let has_all = |world: &World| world.seen(3, "users") == ["a"];
+    world.until(secs(5), has_all).expect("the real pages come");
+}
+
+#[test]
+fn a_table_is_compared_with_what_the_present_process_says_of_its_own() {
+    let mut world = World::cluster(32, 3);
+    world.run(secs(20));
+    let syncs = world.engine(3).stats().syncs;
+    for boot in [1, 0] {
+        let preamble = Preamble {
+            session: [9; 16],
+            nonce: 1,
+            boot: world.engine(2).me.boot - boot,
+            fingerprint: 12_345,
+            kind: kind::NEWS,
+        };
+        let mut datagram = Vec::new();
+        preamble.write(ClusterTag::of("test"), &mut datagram);
+        datagram.push(0);
+        world.deliver(addr(2), addr(3), &datagram);
+        world.run(secs(1));
+        let begun = world.engine(3).stats().syncs - syncs;
+        assert_eq!(begun, 1 - boot);
+    }
+}
+
+#[test]
+fn members_whose_proofs_have_ended_prove_themselves_and_reconcile() {
+    let mut world = World::cluster(33, 8);
+    world.run(secs(130));
+    let proven = |world: &World| world.engine(5).stats().sizes.proven;
+    deafen(&mut world, 5, &[kind::NEWS]);
+    world.register(1, "users", "a");
+    let peer_at_first = proven(&world);
+    let caught_up = |world: &World| world.seen(5, "users") == ["a"];
+    let took = world.until(secs(10), caught_up).expect("caught up");
+    assert!(took < secs(3), "{took:?}");
+    assert!(proven(&world) > 0, "{peer_at_first} before");
+}

@@ -9,9 +9,9 @@ use super::{
 fn a_ping() {
     let ping = Ping {
         token: 0x0403_0201,
-        to: [1, 2],
+        to: [1, 2, 3, 4],
     };
-    pinned::<mirror::Ping>(11, &Message::Ping(ping), "fc 01020304 0102 ; token, to");
+    pinned::<mirror::Ping>(11, &Message::Ping(ping), "fc 01020304 01020304 ; token, to");
 }
 
 #[test]
@@ -49,9 +49,16 @@ fn a_question_about_a_member_and_each_finding() {
     }
 }
 
-/// Which of the identities on an address is meant, in two bytes; the address is no part of it.
+/// Which of the identities on an address is meant, in four bytes; the address is no part of it.
 #[test]
 fn the_short_name_of_an_identity() {
     let names = [id(v4(), 0), id(v6(), 0), id(v4(), 1)].map(|id| addressee(&id));
-    assert_eq!(names, [[0xdc, 0x51], [0xdc, 0x51], [0x5d, 0x07]]);
+    assert_eq!(
+        names,
+        [
+            [0xdc, 0x51, 0xb9, 0x3b],
+            [0xdc, 0x51, 0xb9, 0x3b],
+            [0x5d, 0x07, 0x3d, 0x26]
+        ]
+    );
 }

@@ -125,7 +125,7 @@ pub(super) struct BucketSum([u8; 6]);
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Digest {
-    session: u32,
+    session: u64,
     buckets: [BucketSum; BUCKETS],
     after: Option<Cursor>,
 }
@@ -152,7 +152,7 @@ pub(super) struct RecordItem {
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Part {
-    session: u32,
+    session: u64,
     index: u8,
     count: u8,
     next: Option<Cursor>,
@@ -168,11 +168,11 @@ pub(super) struct Inventory {
 #[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) enum Pull {
     All {
-        session: u32,
+        session: u64,
         after: Option<Cursor>,
     },
     Records {
-        session: u32,
+        session: u64,
         keys: Vec<RecordKey>,
     },
     Chunks {
@@ -201,7 +201,7 @@ pub(super) struct Chunk {
 #[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Ping {
     token: u32,
-    to: [u8; 2],
+    to: [u8; 4],
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
@@ -232,7 +232,7 @@ pub(super) struct Finding {
 pub(super) struct SwimHead {
     renewal: u32,
     advertised: Option<SocketAddr>,
-    to: [u8; 2],
+    to: [u8; 4],
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
