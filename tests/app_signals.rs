@@ -3,12 +3,16 @@
 
 use std::future::pending;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings::app::{App, AppError, BoxError, Server, ServerError, Serving};
-use tidings::registry::{BoxFuture, Endpoint};
-use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tidings::registry::{BoxFuture, Endpoint, Registrar, RegistrarError, ServiceInstance};
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A signal reaches every app of the process, so one test runs at a time.
+static SIGNALS: Mutex<()> = Mutex::const_new(());
 
 /// A server that finishes at once, or not unless it is cut.
 struct Fake {
@@ -33,6 +37,19 @@ impl Server for Fake {
             }
             Ok(())
         })
+    }
+}
+
+/// A registrar that takes everything and tells nobody.
+struct Nowhere;
+
+impl Registrar for Nowhere {
+    fn register(&self, _: ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn deregister(&self, _: &ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -86,6 +103,7 @@ async fn run(server: Option<Fake>, first: &str, second: Option<&str>) -> Result<
 
 #[tokio::test]
 async fn each_signal_stops_the_app_and_a_second_one_ends_its_waiting() {
+    let _alone = SIGNALS.lock().await;
     for signal in ["TERM", "INT", "QUIT"] {
         run(None, signal, None).await.unwrap();
     }
@@ -101,4 +119,34 @@ async fn each_signal_stops_the_app_and_a_second_one_ends_its_waiting() {
         }
     );
     assert!(is_cut, "{error}");
+}
+
+/// What a shell sends twice, to the process and to its group, is one wish, however late the app gets to the second.
+#[tokio::test]
+async fn a_signal_that_comes_again_at_once_cuts_no_delay_also_when_a_hook_is_slow() {
+    let _alone = SIGNALS.lock().await;
+    let delay = Duration::from_secs(2);
+    let slow = Duration::from_millis(1_200);
+    let (has_started, started) = oneshot::channel();
+    let (is_draining, draining) = oneshot::channel();
+    let app = App::builder()
+        .name("user")
+        .registrar(Arc::new(Nowhere))
+        .drain_delay(delay)
+        .after_start(move || async move { has_started.send(()).map_err(|()| "nobody waits") })
+        .before_stop(move || async move {
+            send("INT");
+            sleep(slow).await;
+            Ok::<_, BoxError>(())
+        })
+        .before_stop(move || async move {
+            is_draining.send(Instant::now()).map_err(|_| "nobody waits")
+        });
+    let running = tokio::spawn(app.build().unwrap().run());
+    started.await.unwrap();
+    send("INT");
+    let drains = draining.await.unwrap();
+    let ended = timeout(Duration::from_secs(30), running).await;
+    ended.expect("it stops within 30 s").unwrap().unwrap();
+    assert!(drains.elapsed() >= delay, "{:?}", drains.elapsed());
 }

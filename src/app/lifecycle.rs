@@ -10,7 +10,7 @@ use super::error::{AppError, Stage};
 use super::hooks::{Hook, Hooks};
 use super::offer::Offer;
 use super::servers::Servers;
-use super::wishes::Wishes;
+use super::wishes::{Hurry, Wishes};
 use super::{Server, TARGET};
 use crate::health::MonitorBuilder;
 use crate::registry::ServiceInstance;
@@ -69,7 +69,7 @@ impl Lifecycle {
             self.hooks.after_stop,
             self.hooks.leave,
         );
-        course.stop(stop, &mut self.wishes).await;
+        course.stop(stop, self.wishes.hurry()).await;
         course.log("stopped", "");
         course.first_error.map_or(Ok(()), Err)
     }
@@ -112,7 +112,7 @@ impl Course {
     async fn stop(
         &mut self,
         (before_stop, after_stop, leave): (Vec<Hook>, Vec<Hook>, Vec<Hook>),
-        wishes: &mut Wishes,
+        mut hurry: Hurry,
     ) {
         let times = self.times;
         let mut is_hurried = false;
@@ -128,7 +128,7 @@ impl Course {
             if !self.servers.have_all_ended() {
                 tokio::select! {
                     () = sleep(times.drain_delay) => {}
-                    why = wishes.hurry() => {
+                    why = hurry.said() => {
                         is_hurried = true;
                         self.log("hurried", why);
                     }
@@ -140,7 +140,7 @@ impl Course {
         }
         let hurried = async {
             if !is_hurried {
-                wishes.hurry().await;
+                hurry.said().await;
             }
         };
         for error in self.servers.stop(times.stop_timeout, hurried).await {

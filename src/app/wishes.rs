@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -10,7 +11,8 @@ use super::signals::Signals;
 use crate::registry::{BoxFuture, StopHandle};
 
 /// A signal that comes sooner after the first is the same wish: some process managers and shells
-/// send it to the process and to its group.
+/// send it to the process and to its group. What counts is when it comes, and not when the app gets
+/// to it: a hook may be slow.
 const ECHO: Duration = Duration::from_secs(1);
 
 /// All that can ask.
@@ -24,6 +26,13 @@ pub(super) struct Wishes {
     /// The others, each a task: a panic is only its own.
     running: JoinSet<()>,
     stopped: Option<Instant>,
+}
+
+/// Whoever wants it to stop sooner than in its time.
+pub(super) struct Hurry {
+    said: watch::Receiver<Option<&'static str>>,
+    /// Hears signals when they come, whatever the app waits for meanwhile.
+    _hearing: JoinSet<()>,
 }
 
 impl Wishes {
@@ -50,13 +59,35 @@ impl Wishes {
         why
     }
 
-    /// Ready on one more signal.
-    pub(super) async fn hurry(&mut self) -> &'static str {
-        loop {
-            let signal = signal(self.signals.as_mut()).await;
-            if self.stopped.is_none_or(|stopped| stopped.elapsed() >= ECHO) {
-                return signal;
+    /// Heeds one more signal from now on, which is none that comes within [`ECHO`] of the first.
+    pub(super) fn hurry(&mut self) -> Hurry {
+        let (hurry, said) = watch::channel(None);
+        let (mut signals, stopped) = (self.signals.take(), self.stopped);
+        let mut hearing = JoinSet::new();
+        hearing.spawn(async move {
+            loop {
+                let signal = signal(signals.as_mut()).await;
+                if stopped.is_none_or(|stopped| stopped.elapsed() >= ECHO) {
+                    hurry.send_replace(Some(signal));
+                }
             }
+        });
+        Hurry {
+            said,
+            _hearing: hearing,
+        }
+    }
+}
+
+impl Hurry {
+    /// Ready from one more signal on: its name.
+    pub(super) async fn said(&mut self) -> &'static str {
+        let said = self.said.wait_for(Option::is_some).await;
+        let said = said.ok().and_then(|said| *said);
+        match said {
+            Some(signal) => signal,
+            // The runtime is being shut down.
+            None => pending().await,
         }
     }
 }
