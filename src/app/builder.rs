@@ -240,6 +240,9 @@ impl AppBuilder {
 
     /// Sets how long the registrar may take for one call. Default: 10 s
     /// ([`REGISTRAR_TIMEOUT`]).
+    ///
+    /// One that does not answer costs the start or the stop this much for each call; one that blocks the thread that calls
+    /// it costs three times this and a second, and is left behind.
     pub fn registrar_timeout(mut self, timeout: Duration) -> Self {
         self.registrar_timeout = timeout;
         self

@@ -1,10 +1,15 @@
 //! The app's instance in the registry.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
 
-use super::Registration;
+use super::registration::{self, ANSWER_GRACE, Registration};
 use crate::health::{Health, MonitorBuilder, MonitorError, Standing, StatusWatch, StopError};
+use crate::registry::{Registrar, ServiceInstance};
 
 /// Whether it is offered, and how.
 pub(super) struct Offer {
@@ -16,9 +21,40 @@ pub(super) struct Offer {
 
 enum State {
     Not,
-    /// A task of its own, so that who stops waiting can still find out what became of it.
-    Asked(JoinHandle<Result<Registration, MonitorError>>),
+    Asked(Asked),
     Made(Box<Registration>),
+}
+
+struct Asked {
+    /// A task of its own, so that who stops waiting can still find out what became of it.
+    answer: JoinHandle<Result<Registration, MonitorError>>,
+    at: Instant,
+    /// Whom, of what, and how long one call may take.
+    terms: (Arc<dyn Registrar>, ServiceInstance, Duration),
+}
+
+impl Asked {
+    fn now(monitor: MonitorBuilder) -> Self {
+        Self {
+            terms: monitor.terms(),
+            at: Instant::now(),
+            answer: tokio::spawn(Registration::monitored(monitor)),
+        }
+    }
+
+    /// It takes one call, and one more to take back what was not answered. A registrar that blocks its thread keeps neither
+    /// bound: then it is left behind, and asked to deregister. If it ever answers, what it has registered is deregistered.
+    async fn answered(&mut self) -> Result<Registration, MonitorError> {
+        let (registrar, instance, limit) = &self.terms;
+        let most = limit.saturating_mul(2).saturating_add(ANSWER_GRACE);
+        let left = most.saturating_sub(self.at.elapsed());
+        if let Ok(answer) = timeout(left, &mut self.answer).await {
+            return answer.map_err(|_| MonitorError::ThreadEnded)?;
+        }
+        let waited = self.at.elapsed();
+        registration::take_back(registrar, instance, *limit).await;
+        Err(MonitorError::Timeout { waited })
+    }
 }
 
 impl Offer {
@@ -39,18 +75,18 @@ impl Offer {
 
     /// Registers. If this is dropped before it is ready, [`settle`](Self::settle) has the answer.
     pub(super) async fn make(&mut self, monitor: MonitorBuilder) -> Result<(), MonitorError> {
-        self.state = State::Asked(tokio::spawn(Registration::monitored(monitor)));
+        self.state = State::Asked(Asked::now(monitor));
         self.settle().await
     }
 
-    /// Waits for the registrar's answer, if one is awaited.
+    /// Waits for the registrar's answer, if one is awaited: for three calls and a moment at most.
     pub(super) async fn settle(&mut self) -> Result<(), MonitorError> {
-        let State::Asked(answer) = &mut self.state else {
+        let State::Asked(asked) = &mut self.state else {
             return Ok(());
         };
-        let answer = answer.await;
+        let answer = asked.answered().await;
         self.state = State::Not;
-        let registration = answer.map_err(|_| MonitorError::ThreadEnded)??;
+        let registration = answer?;
         let follow = follow(registration.status(), self.status.clone());
         self.following.spawn(follow);
         self.state = State::Made(Box::new(registration));
@@ -70,7 +106,8 @@ impl Offer {
             return Ok(());
         };
         let result = registration.deregister().await;
-        self.following.shutdown().await;
+        // Its last word comes before this one's, unless a registrar blocks the thread that it waits for.
+        drop(timeout(ANSWER_GRACE, self.following.shutdown()).await);
         self.status.send_replace(nobody());
         result
     }

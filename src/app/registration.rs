@@ -14,6 +14,10 @@ use crate::health::{
 };
 use crate::registry::{Registrar, RegistrarError, ServiceInstance};
 
+/// How much longer than the registrar's own bound an answer is waited for: it comes from another task or thread. Only a
+/// registrar that blocks its thread makes it later.
+pub(super) const ANSWER_GRACE: Duration = Duration::from_secs(1);
+
 /// An instance that is registered; dropping it deregisters, in the background.
 ///
 /// For whoever has a main of their own; an [`App`](super::App) has one of these inside. All that it
@@ -57,13 +61,11 @@ impl Registration {
                 limit,
             }),
             Err(error) => {
-                // It may have registered without saying so.
                 if matches!(
                     error,
                     MonitorError::Timeout { .. } | MonitorError::ThreadEnded
-                ) && let Err(error) = deregister(registrar, instance.clone(), limit).await
-                {
-                    log(&instance, &error);
+                ) {
+                    take_back(&registrar, &instance, limit).await;
                 }
                 Err(error)
             }
@@ -111,20 +113,21 @@ impl Registration {
     }
 
     /// Deregisters the instance, and is done when the registrar has answered, or has not for as
-    /// long as one call may take. A registrar that is closed offers nobody any more, so that is
-    /// `Ok`.
+    /// long as one call may take; one that blocks its thread is asked once more, on another. A registrar that is closed
+    /// offers nobody any more, so that is `Ok`.
     ///
     /// # Errors
     ///
     /// [`StopError`].
     pub async fn deregister(&self) -> Result<(), StopError> {
-        match self.monitor.stop().await {
-            Err(StopError::Registrar(RegistrarError::Closed)) => Ok(()),
-            Err(StopError::Gone) => {
+        let most = self.limit.saturating_add(ANSWER_GRACE);
+        match timeout(most, self.monitor.stop()).await {
+            Ok(Err(StopError::Registrar(RegistrarError::Closed))) => Ok(()),
+            Err(_) | Ok(Err(StopError::Gone)) => {
                 let (registrar, instance) = (Arc::clone(&self.registrar), self.instance.clone());
                 deregister(registrar, instance, self.limit).await
             }
-            result => result,
+            Ok(result) => result,
         }
     }
 
@@ -163,6 +166,18 @@ impl fmt::Debug for Registration {
             .field("monitor", &self.monitor)
             .field("registrar_timeout", &self.limit)
             .finish_non_exhaustive()
+    }
+}
+
+/// Asks the registrar to deregister what it may have registered without saying so.
+pub(super) async fn take_back(
+    registrar: &Arc<dyn Registrar>,
+    instance: &ServiceInstance,
+    limit: Duration,
+) {
+    let asked = deregister(Arc::clone(registrar), instance.clone(), limit).await;
+    if let Err(error) = asked {
+        log(instance, &error);
     }
 }
 

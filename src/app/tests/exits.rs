@@ -1,8 +1,11 @@
 //! Whatever goes wrong: what had started is stopped, and the first cause is the error.
 
+use std::sync::mpsc;
+
 use super::*;
 use crate::app::{HookError, ServerError, Stage};
 use crate::health::{MonitorError, StopError};
+use crate::registry::Status;
 
 /// The error of a server, with its name.
 fn of_server(result: Result<(), AppError>) -> (String, ServerError) {
@@ -301,6 +304,63 @@ async fn a_registrar_that_does_not_take_that_it_drains_costs_no_more_than_a_call
         run_until(app, &book, "register up").await.unwrap();
         assert!(started.elapsed() <= secs(5) + Duration::from_millis(10));
         assert!(book.has("deregister") && book.has("http has stopped"));
+    }
+}
+
+/// A registrar that blocks whichever thread registers as `when` with it, as long as the test runs.
+struct Blocking {
+    book: Book,
+    when: Status,
+    until: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Registrar for Blocking {
+    fn register(&self, instance: ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
+        self.book.write(format!("register {}", instance.status()));
+        if instance.status() == self.when {
+            let _ = self.until.lock().unwrap().recv();
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn deregister(&self, _: &ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
+        self.book.write("deregister");
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Virtual time stands still where a thread is blocked, so this is in real time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_registrar_that_blocks_its_thread_is_left_behind_and_asked_to_deregister() {
+    for when in [Status::Up, Status::Draining] {
+        for on_own_thread in [false, true] {
+            let book = Book::new();
+            let (let_go, until) = mpsc::channel();
+            let app = App::builder().name("user").without_signals();
+            let app = app.registrar(Arc::new(Blocking {
+                book: book.clone(),
+                when,
+                until: Mutex::new(until),
+            }));
+            let app = if on_own_thread {
+                app.health(|monitor| monitor)
+            } else {
+                app
+            };
+            let app = app
+                .server(Fake::well("http", &book))
+                .leave(hook(&book, "left"))
+                .drain_delay(Duration::ZERO)
+                .registrar_timeout(Duration::from_millis(50));
+            let ended = timeout(secs(30), run_until(app, &book, "register up")).await;
+            let ended =
+                ended.unwrap_or_else(|_| panic!("{when}, {on_own_thread}: {:?}", book.entries()));
+            let is_error = matches!(ended, Err(AppError::Register(MonitorError::Timeout { .. })));
+            assert_eq!(is_error, when == Status::Up, "{ended:?}");
+            let ends = ["deregister", "http stops", "http has stopped", "left"];
+            assert_eq!(book.entries().last_chunk().unwrap(), &ends);
+            drop(let_go);
+        }
     }
 }
 
