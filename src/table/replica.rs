@@ -418,10 +418,25 @@ impl Replica {
         self.visible.publish(directory);
     }
 
-    /// Shows instances that are remembered from an earlier run, as stale, until [`Self::drop_stale`] or until the table
-    /// holds one of the same service and id. The caller bounds how many.
-    pub fn show_stale(&mut self, instances: impl IntoIterator<Item = Arc<ServiceInstance>>) {
-        self.visible.show_stale(instances);
+    /// Shows instances that are remembered from an earlier run, as stale, until [`Self::drop_stale`], until
+    /// [`Self::expire_stale`] is called after `until`, or until the table holds one of the same service and id. The caller
+    /// bounds how many.
+    pub fn show_stale(
+        &mut self,
+        instances: impl IntoIterator<Item = Arc<ServiceInstance>>,
+        until: Instant,
+    ) {
+        self.visible.show_stale(instances, until);
+    }
+
+    /// Shows those no more that are too old by now.
+    pub fn expire_stale(&mut self, now: Instant) {
+        self.visible.expire_stale(now);
+    }
+
+    /// When the next one is too old.
+    pub fn stale_until(&self) -> Option<Instant> {
+        self.visible.stale().expires_at()
     }
 
     /// From now on only what the table holds is shown.

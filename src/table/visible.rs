@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{directory::Directory, event::Event, record::Owner, stale::Stale};
+use super::{Instant, directory::Directory, event::Event, record::Owner, stale::Stale};
 use crate::registry::ServiceInstance;
 
 /// One service's instances in the order in which readers get them.
@@ -122,12 +122,16 @@ impl Visible {
         }
     }
 
-    /// Shows remembered instances beside these, where none of the same id is shown.
-    pub(super) fn show_stale(&mut self, instances: impl IntoIterator<Item = Arc<ServiceInstance>>) {
+    /// Shows remembered instances beside these until then, where none of the same id is shown.
+    pub(super) fn show_stale(
+        &mut self,
+        instances: impl IntoIterator<Item = Arc<ServiceInstance>>,
+        until: Instant,
+    ) {
         for instance in instances {
             let shown = self.services.get(instance.name());
             if !shown.is_some_and(|shown| shown.iter().any(|s| s.instance.id() == instance.id())) {
-                self.dirty.insert(self.stale.put(instance));
+                self.dirty.insert(self.stale.put(instance, until));
             }
         }
     }
@@ -135,6 +139,11 @@ impl Visible {
     /// Shows none of them any more.
     pub(super) fn drop_stale(&mut self) {
         self.dirty.extend(self.stale.clear());
+    }
+
+    /// Shows those no more that are too old.
+    pub(super) fn expire_stale(&mut self, now: Instant) {
+        self.dirty.extend(self.stale.expire(now));
     }
 
     pub(super) const fn stale(&self) -> &Stale {

@@ -21,14 +21,18 @@ use crate::{
 
 impl Engine {
     /// Shows `instances` of an earlier run as stale, until they are confirmed or it is `until`. Call it on a new
-    /// engine. The caller bounds how many.
+    /// engine, once for each time until which some are good. The caller bounds how many.
     pub fn show_stale(
         &mut self,
         instances: impl IntoIterator<Item = Arc<ServiceInstance>>,
         until: Instant,
     ) {
-        self.replica.show_stale(instances);
-        if self.replica.is_stale() {
+        self.replica.show_stale(instances, until);
+        self.await_stale();
+    }
+
+    fn await_stale(&mut self) {
+        if let Some(until) = self.replica.stale_until() {
             self.timers.set(TimerKey::Stale, until);
         }
     }
@@ -71,12 +75,14 @@ impl Engine {
         }
     }
 
-    /// Nobody has confirmed them for too long.
-    pub(super) fn stale_due(&mut self) {
-        let stale = self.replica.stale();
+    /// Nobody has confirmed some of them for too long.
+    pub(super) fn stale_due(&mut self, now: Now) {
+        let before = self.replica.stale();
+        self.replica.expire_stale(now.instant);
+        let stale = before - self.replica.stale();
         if stale > 0 {
             tracing::warn!(target: "tidings::gossip", stale, "stale instances are too old, and nobody has confirmed them: they end");
         }
-        self.replica.drop_stale();
+        self.await_stale();
     }
 }

@@ -407,7 +407,7 @@ impl Engine {
                 TimerKey::SyncStart => self.sync_start_due(now),
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),
-                TimerKey::Stale => self.stale_due(),
+                TimerKey::Stale => self.stale_due(now),
                 TimerKey::Leave => self.leave_due(now),
             }
         }

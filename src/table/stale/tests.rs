@@ -8,6 +8,10 @@ fn owner(n: u8) -> Owner {
     }
 }
 
+fn at(s: u64) -> Instant {
+    Instant::from_origin(std::time::Duration::from_secs(s))
+}
+
 fn instance(service: &str, id: &str, version: &str) -> Arc<ServiceInstance> {
     let builder = ServiceInstance::builder(service).id(id).version(version);
     builder.build().unwrap().into()
@@ -35,7 +39,8 @@ fn shown(directory: &Directory) -> (Vec<String>, bool) {
 
 fn remembering(ids: &[&str]) -> (Replica, Directory) {
     let (mut replica, directory) = (Replica::new(Limits::default()), Directory::new());
-    replica.show_stale(ids.iter().map(|id| instance("users", id, "old")));
+    let instances = ids.iter().map(|id| instance("users", id, "old"));
+    replica.show_stale(instances, at(100));
     replica.publish(&directory);
     (replica, directory)
 }
@@ -86,7 +91,7 @@ fn a_list_of_which_nothing_is_remembered_any_more_is_not_stale() {
 fn what_is_remembered_after_it_was_heard_of_is_not_shown() {
     let (mut replica, directory) = (Replica::new(Limits::default()), Directory::new());
     offer(&mut replica, 1, &[instance("users", "a", "new")]);
-    replica.show_stale([instance("users", "a", "old")]);
+    replica.show_stale([instance("users", "a", "old")], at(100));
     replica.publish(&directory);
     assert_eq!(shown(&directory), (vec!["a@new".into()], false));
 }
@@ -108,4 +113,19 @@ fn a_watcher_is_told_that_a_list_was_confirmed_though_the_instances_are_equal() 
     replica.publish(&directory);
     assert_eq!(shown(&directory), (vec!["a@old".into()], false));
     assert_eq!(directory.service("users").version(), before + 1);
+}
+
+#[test]
+fn each_goes_when_it_is_too_old_itself() {
+    let (mut replica, directory) = remembering(&["a"]);
+    replica.show_stale([instance("users", "b", "older")], at(50));
+    assert_eq!(replica.stale_until(), Some(at(50)));
+    replica.expire_stale(at(50));
+    replica.publish(&directory);
+    assert_eq!(shown(&directory), (vec!["a@old".into()], true));
+    assert_eq!(replica.stale_until(), Some(at(100)));
+    replica.expire_stale(at(100));
+    replica.publish(&directory);
+    assert_eq!(shown(&directory), (vec![], false));
+    assert_eq!((replica.stale_until(), replica.is_stale()), (None, false));
 }
