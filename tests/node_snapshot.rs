@@ -114,6 +114,44 @@ async fn a_client_that_is_restarted_in_an_outage_and_again_has_addresses_until_s
     assert!(file.text().contains(r#""id":"b""#) && !file.text().contains(r#""id":"a""#));
 }
 
+/// Each confirms the other, and knows nothing of the rest.
+#[tokio::test]
+async fn two_that_restart_in_one_outage_and_find_each_other_forget_nobody_else() {
+    let files = [File::new("first"), File::new("second")];
+    let server = join([]).await;
+    for (file, id) in files.iter().zip(["x", "y"]) {
+        let seeds = [server.advertised_addr()];
+        let client = start(client(file).seeds(seeds)).await;
+        let registered = client.register(instance("clients", id)).await;
+        registered.expect("registered");
+        offers(&server, &client).await;
+        shut_down(&client).await;
+    }
+    server.abort();
+    for _ in 0..2 {
+        let first = start(client(&files[0])).await;
+        let second = start(client(&files[1]).seeds([first.advertised_addr()])).await;
+        for (node, id) in [(&first, "x"), (&second, "y")] {
+            let found = node.get_service("users").await.expect("open");
+            assert_eq!((ids(&found), found.is_stale()), (vec!["a"], true));
+            let registered = node.register(instance("clients", id)).await;
+            registered.expect("registered");
+        }
+        for node in [&first, &second] {
+            let is_confirmed = || node.stats().gossip.stale_instances == 0;
+            eventually("they confirm each other", is_confirmed).await;
+        }
+        shut_down(&first).await;
+        shut_down(&second).await;
+    }
+    // Whoever was there last saw the other one leave.
+    assert!(
+        files[0].text().contains(r#""id":"a""#),
+        "{}",
+        files[0].text()
+    );
+}
+
 #[tokio::test]
 async fn a_list_that_turns_out_to_be_right_is_told_once_more_as_confirmed() {
     let file = File::new("right");

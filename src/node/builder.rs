@@ -262,7 +262,8 @@ impl NodeBuilder {
     ///
     /// It is read once, at the start (which waits for it for 5 s at most), and written 5 s after a change, at most every 30 s,
     /// and at shutdown (which waits for it for 2 s at most); never while no other member is alive, or soon after one failed. What this
-    /// node registers itself is not in it. It has the mode 0600; one that others may write is not read. Nothing
+    /// node registers itself is not in it. What nobody has confirmed yet stays in it, for [`snapshot_max_age`](Self::snapshot_max_age):
+    /// two that are restarted in one outage find each other, and nobody else. It has the mode 0600; one that others may write is not read. Nothing
     /// about the file ever fails a start or holds the node up: it is logged, and counted in
     /// [`NodeStats::snapshot`](super::NodeStats::snapshot).
     ///

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tracing::{info, warn};
 use super::file::{SnapshotFile, Store};
 use super::format::Snapshot;
 use super::schedule::Schedule;
+use super::unconfirmed::{Earlier, Unconfirmed};
 use super::{MEMBERS_MAX, SnapshotError, SnapshotSettings, SnapshotStats};
 use crate::gossip::{Engine, Instant, Now};
 use crate::node::TARGET;
@@ -42,6 +44,8 @@ pub(in crate::node) struct Keeper {
     schedule: Schedule,
     /// Where members were when a snapshot was last read or taken.
     members: Vec<SocketAddr>,
+    /// What the file holds beside the table.
+    earlier: Earlier,
     /// Whether the file has, or may have, instances that an empty table must not replace.
     has_instances: bool,
     /// The file is another cluster's: it is left alone.
@@ -62,16 +66,17 @@ struct Writing {
 /// What a node has from its earlier run.
 #[derive(Debug, Default)]
 pub(in crate::node) struct Remembered {
-    instances: Vec<Arc<ServiceInstance>>,
-    /// When they are too old.
-    until: Instant,
+    /// By when they are too old.
+    instances: BTreeMap<Instant, Vec<Arc<ServiceInstance>>>,
     pub(in crate::node) members: Vec<SocketAddr>,
 }
 
 impl Remembered {
     /// Shows the instances to the engine's readers, at once.
     pub(in crate::node) fn show(&mut self, engine: &mut Engine) {
-        engine.show_stale(std::mem::take(&mut self.instances), self.until);
+        for (until, instances) in std::mem::take(&mut self.instances) {
+            engine.show_stale(instances, until);
+        }
         engine.publish();
     }
 }
@@ -105,6 +110,7 @@ impl Keeper {
             max_age,
             schedule: Schedule::new(now.instant, max_age),
             members: Vec::new(),
+            earlier: Earlier::default(),
             has_instances: false,
             is_foreign: false,
             writing: None,
@@ -143,29 +149,43 @@ impl Keeper {
     }
 
     fn remember(&mut self, snapshot: Snapshot, now: Now) -> Remembered {
+        let of_table = snapshot.instances.into_iter().map(|instance| Unconfirmed {
+            confirmed_at_unix_ms: snapshot.written_at_unix_ms,
+            instance,
+        });
+        // Those of the table last: they count more.
+        let mut all: Vec<_> = snapshot.unconfirmed.into_iter().chain(of_table).collect();
+        let in_file = all.len();
+        let mut instances: BTreeMap<Instant, Vec<_>> = BTreeMap::new();
+        all.retain_mut(|one| {
+            // What is from the future counts as just written.
+            one.confirmed_at_unix_ms = one.confirmed_at_unix_ms.min(now.unix_ms);
+            let age = Duration::from_millis(now.unix_ms - one.confirmed_at_unix_ms);
+            let left = self.max_age.saturating_sub(age);
+            if !left.is_zero() {
+                let until = instances.entry(now.instant + left).or_default();
+                until.push(Arc::clone(&one.instance));
+            }
+            !left.is_zero()
+        });
         let age = now.unix_ms.saturating_sub(snapshot.written_at_unix_ms);
-        let age = Duration::from_millis(age);
-        let left = self.max_age.checked_sub(age).filter(|left| !left.is_zero());
-        let mut instances = snapshot.instances;
-        if left.is_none() {
-            instances.clear();
-        }
         info!(
-            target: TARGET, event = "snapshot_read", node = %self.node, file = self.path, ?age,
-            instances = instances.len(), members = snapshot.members.len(), is_too_old = left.is_none(),
-            "snapshot read"
+            target: TARGET, event = "snapshot_read", node = %self.node, file = self.path,
+            age = ?Duration::from_millis(age), instances = all.len(),
+            members = snapshot.members.len(), too_old = in_file - all.len(), "snapshot read"
         );
         self.members.clone_from(&snapshot.members);
-        self.has_instances = !instances.is_empty();
+        self.has_instances = !all.is_empty();
+        self.earlier = Earlier::new(all);
         Remembered {
             instances,
-            until: now.instant + left.unwrap_or_default(),
             members: snapshot.members,
         }
     }
 
     /// Something happened in the cluster.
     pub(in crate::node) fn note(&mut self, now: Now, event: &Event) {
+        self.earlier.note(event);
         match event {
             Event::Failed { .. } => self.schedule.failed(now.instant),
             // What this node registers is not kept.
@@ -236,10 +256,14 @@ impl Keeper {
             return None;
         }
         self.remember_members(engine);
+        let max_age_ms = u64::try_from(self.max_age.as_millis()).unwrap_or(u64::MAX);
+        self.earlier
+            .review(&instances, now.unix_ms.saturating_sub(max_age_ms));
         Some(Snapshot {
             written_at_unix_ms: now.unix_ms,
             members: self.members.clone(),
             instances,
+            unconfirmed: self.earlier.kept(),
         })
     }
 

@@ -35,6 +35,9 @@
 //! - no table without instances over one that has some;
 //! - nothing within a minute after a member failed (ten minutes at most, where members fail all the time). Whoever is cut
 //!   off sees the others fail one by one, and half of them gone is no better than none;
+//! - not only what the table holds: what was remembered and nobody has confirmed *stays in the file*, marked `unconfirmed`, until
+//!   it is confirmed, superseded, known to be gone, or older than [`SNAPSHOT_AGE_MAX`] ([`unconfirmed`] has the rules; 16,384 instances at
+//!   most). Two services that are restarted in one outage find each other, and would else overwrite all the rest;
 //! - never what this node has registered itself: its service registers it again.
 //!
 //! It is written 5 s after the table changed, at most every 30 s, at shutdown, and once an hour if nothing changes: how old a file is says
@@ -50,6 +53,7 @@ mod file;
 mod format;
 mod keeper;
 mod schedule;
+mod unconfirmed;
 
 use std::io;
 use std::path::PathBuf;

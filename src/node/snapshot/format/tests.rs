@@ -27,6 +27,12 @@ fn snapshot() -> Snapshot {
             instance("orders", "b"),
             instance("users", "a"),
         ],
+        unconfirmed: [(9, "c"), (9, "d"), (3, "e")]
+            .map(|(confirmed_at_unix_ms, id)| Unconfirmed {
+                confirmed_at_unix_ms,
+                instance: instance("orders", id),
+            })
+            .into(),
     }
 }
 
@@ -53,10 +59,48 @@ fn the_form_is_the_one_that_is_documented() {
     let mut snapshot = snapshot();
     snapshot.instances.truncate(1);
     snapshot.members.truncate(1);
+    snapshot.unconfirmed.clear();
     let json = snapshot.to_json(CLUSTER).expect("small enough");
     assert_eq!(
         String::from_utf8(json).expect("UTF-8"),
         r#"{"format":1,"cluster":"shop","written_at_unix_ms":1800000000000,"members":["10.0.0.7:7946"],"services":{"orders":[{"id":"a","name":"orders","version":"1.4.2","metadata":{"zone":"eu-1"},"endpoints":["http://10.0.0.9:8000"]}]}}"#
+    );
+}
+
+#[test]
+fn what_is_unconfirmed_stands_behind_by_the_time_at_which_it_was_confirmed() {
+    let mut snapshot = snapshot();
+    (snapshot.instances, snapshot.members) = (Vec::new(), Vec::new());
+    let json = snapshot.to_json(CLUSTER).expect("small enough");
+    let whole: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let groups = whole["unconfirmed"].as_array().expect("a list").iter();
+    let groups: Vec<_> = groups
+        .map(|group| (&group["confirmed_at_unix_ms"], &group["services"]["orders"]))
+        .map(|(at, orders)| (at.as_u64(), orders.as_array().map(Vec::len)))
+        .collect();
+    assert_eq!(groups, [(Some(9), Some(2)), (Some(3), Some(1))]);
+}
+
+#[test]
+fn where_there_is_no_room_for_what_is_unconfirmed_the_table_is_written_alone() {
+    let mut snapshot = snapshot();
+    let large = ServiceInstance::builder("orders");
+    let large = (0..64).fold(large, |large, n| {
+        large.metadata(n.to_string(), "x".repeat(1_000))
+    });
+    let large = Arc::new(large.build().expect("within its limits"));
+    snapshot.unconfirmed = vec![
+        Unconfirmed {
+            confirmed_at_unix_ms: 9,
+            instance: large,
+        };
+        SNAPSHOT_BYTES_MAX / 64_000 + 1
+    ];
+    let json = snapshot.to_json(CLUSTER).expect("the table is small");
+    let read = Snapshot::from_json(&json, CLUSTER).expect("read");
+    assert_eq!(
+        (read.instances, read.unconfirmed),
+        (snapshot.instances, vec![])
     );
 }
 

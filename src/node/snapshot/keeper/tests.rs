@@ -91,6 +91,7 @@ fn written(ids: &[&str]) -> Vec<u8> {
         written_at_unix_ms: EPOCH_MS,
         members: vec![addr(7)],
         instances: ids.iter().map(|id| Arc::new(instance(id))).collect(),
+        unconfirmed: Vec::new(),
     };
     snapshot.to_json("shop").expect("small")
 }
@@ -313,8 +314,8 @@ async fn a_disk_that_hangs_at_the_start_is_waited_for_for_five_seconds() {
 async fn instances_older_than_a_day_are_not_used_and_the_members_are() {
     let disk = Disk::holding(&written(&["a"]));
     let (_, remembered) = open(&disk, at(DAY.as_secs() - 10)).await;
-    assert_eq!(remembered.instances.len(), 1);
-    assert_eq!(remembered.until, at(DAY.as_secs()).instant);
+    let until: Vec<_> = remembered.instances.into_keys().collect();
+    assert_eq!(until, [at(DAY.as_secs()).instant]);
     let (keeper, remembered) = open(&disk, at(DAY.as_secs())).await;
     assert!(remembered.instances.is_empty() && !keeper.has_instances);
     assert_eq!(remembered.members, [addr(7)]);
@@ -329,8 +330,8 @@ async fn one_from_the_future_counts_as_just_written() {
         ..at(5)
     };
     let (_, remembered) = open(&disk, earlier).await;
-    assert_eq!(remembered.instances.len(), 1);
-    assert_eq!(remembered.until, at(5 + DAY.as_secs()).instant);
+    let until: Vec<_> = remembered.instances.into_keys().collect();
+    assert_eq!(until, [at(5 + DAY.as_secs()).instant]);
 }
 
 #[tokio::test]
@@ -383,4 +384,53 @@ async fn members_of_earlier_times_are_remembered_behind_the_present_ones() {
         disk.snapshot().expect("written").members,
         [addr(2), addr(7)]
     );
+}
+
+#[tokio::test]
+async fn what_nobody_confirms_stays_in_the_file_until_it_is_too_old() {
+    let disk = Disk::holding(&written(&["a", "b", "c"]));
+    let hour = 3_600;
+    for restarted in [hour, 2 * hour] {
+        let (mut keeper, remembered) = open(&disk, at(restarted)).await;
+        let until: Vec<_> = remembered.instances.keys().copied().collect();
+        // What was confirmed in the run before may be shown for longer.
+        let confirmed = (restarted > hour).then_some(at(DAY.as_secs() + hour + 100).instant);
+        let oldest = at(DAY.as_secs()).instant;
+        assert_eq!(
+            until,
+            [oldest].into_iter().chain(confirmed).collect::<Vec<_>>()
+        );
+        keeper.leave(at(restarted + 100), &joined(at(restarted), &["b"]));
+        keeper.finish(at(restarted + 100)).await;
+        let snapshot = disk.snapshot().expect("written");
+        assert_eq!(ids(&snapshot), ["b"]);
+        let unconfirmed = snapshot.unconfirmed.iter();
+        let unconfirmed: Vec<_> = unconfirmed
+            .map(|one| (one.instance.id(), one.confirmed_at_unix_ms))
+            .collect();
+        assert_eq!(unconfirmed, [("a", EPOCH_MS), ("c", EPOCH_MS)]);
+    }
+    let (mut keeper, _) = open(&disk, at(DAY.as_secs() - 10)).await;
+    let later = DAY.as_secs() + 10;
+    keeper.leave(at(later), &joined(at(later), &["b"]));
+    keeper.finish(at(later)).await;
+    assert!(disk.snapshot().expect("written").unconfirmed.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_after_it_was_confirmed_is_not_kept() {
+    let disk = Disk::holding(&written(&["a", "b", "c"]));
+    let (mut keeper, _) = open(&disk, at(0)).await;
+    let boot = 1;
+    let member = Owner {
+        addr: addr(3),
+        boot,
+    };
+    let instances = vec![Arc::new(instance("c"))];
+    keeper.note(at(10), &Event::Failed { member, instances });
+    keeper.turn(at(100), &joined(at(0), &["a"]));
+    keeper.written(at(100)).await;
+    let snapshot = disk.snapshot().expect("written");
+    let unconfirmed = snapshot.unconfirmed.iter().map(|one| one.instance.id());
+    assert_eq!(unconfirmed.collect::<Vec<_>>(), ["b"]);
 }
