@@ -1,6 +1,7 @@
 //! Clients with a constant load, and what became of each request.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use orders::GetOrderRequest;
@@ -40,6 +41,8 @@ impl Kind {
 /// What became of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
+    /// By which replicas know it.
+    pub(crate) id: u64,
     pub(crate) kind: Kind,
     pub(crate) began: Instant,
     pub(crate) took: Duration,
@@ -72,12 +75,12 @@ impl Clients {
         })
     }
 
-    async fn ask(mut self, kind: Kind) -> Result<String, String> {
+    async fn ask(mut self, kind: Kind, id: u64) -> Result<String, String> {
         let request = match kind {
-            Kind::Get => self.http.get("/work"),
-            Kind::Post => self.http.post("/work"),
+            Kind::Get => self.http.get(&format!("/work/{id}")),
+            Kind::Post => self.http.post(&format!("/work/{id}")),
             Kind::Grpc => {
-                let mut request = tonic::Request::new(GetOrderRequest::default());
+                let mut request = tonic::Request::new(GetOrderRequest { id: id.to_string() });
                 request.set_timeout(DEADLINE);
                 let order = self.grpc.get_order(request).await;
                 return order
@@ -97,8 +100,17 @@ impl Clients {
 /// The load, from its start until it is dropped.
 pub(crate) struct Load {
     clients: Arc<RwLock<Clients>>,
-    samples: Arc<Mutex<Vec<Sample>>>,
+    book: Arc<Mutex<Book>>,
     tasks: JoinSet<()>,
+}
+
+/// What was asked.
+#[derive(Default)]
+struct Book {
+    requests: u64,
+    /// Those that have not ended: when they began, by their ids.
+    under_way: BTreeMap<u64, Instant>,
+    ended: Vec<Sample>,
 }
 
 impl Load {
@@ -106,36 +118,18 @@ impl Load {
     pub(crate) fn start(clients: Clients, rate: u32) -> Self {
         let mut load = Self {
             clients: Arc::new(RwLock::new(clients)),
-            samples: Arc::default(),
+            book: Arc::default(),
             tasks: JoinSet::new(),
         };
         for kind in Kind::ALL {
-            let (clients, samples) = (load.clients.clone(), load.samples.clone());
+            let (clients, book) = (load.clients.clone(), load.book.clone());
             load.tasks.spawn(async move {
                 let mut pace = tokio::time::interval(Duration::from_secs(1) / rate);
                 let mut asking = JoinSet::new();
                 loop {
                     pace.tick().await;
                     while asking.try_join_next().is_some() {}
-                    let client = clients
-                        .read()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .clone();
-                    let samples = samples.clone();
-                    asking.spawn(async move {
-                        let began = Instant::now();
-                        let answer = client.ask(kind).await;
-                        let sample = Sample {
-                            kind,
-                            began,
-                            took: began.elapsed(),
-                            answer,
-                        };
-                        samples
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(sample);
-                    });
+                    asking.spawn(ask(clients.clone(), kind, book.clone()));
                 }
             });
         }
@@ -147,11 +141,54 @@ impl Load {
         *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
     }
 
-    /// The requests that began between two times. Those that began last have to have ended: it waits for that.
+    /// The requests that began between two times. It waits until they have ended.
     pub(crate) async fn between(&self, from: Instant, to: Instant) -> Vec<Sample> {
-        tokio::time::sleep_until((to + DEADLINE + Duration::from_millis(200)).into()).await;
-        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_ended = || {
+            locked(&self.book)
+                .under_way
+                .values()
+                .all(|began| *began >= to)
+        };
+        while !has_ended() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let within = |sample: &&Sample| (from..to).contains(&sample.began);
-        samples.iter().filter(within).cloned().collect()
+        locked(&self.book)
+            .ended
+            .iter()
+            .filter(within)
+            .cloned()
+            .collect()
     }
+}
+
+/// Asks once, which takes [`DEADLINE`] at most.
+async fn ask(clients: Arc<RwLock<Clients>>, kind: Kind, book: Arc<Mutex<Book>>) {
+    let began = Instant::now();
+    // After the time is taken: what began after the clients were changed goes through the new ones.
+    let client = clients
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let id = {
+        let mut book = locked(&book);
+        let id = book.requests;
+        book.requests += 1;
+        book.under_way.insert(id, began);
+        id
+    };
+    let answer = client.ask(kind, id).await;
+    let mut book = locked(&book);
+    book.under_way.remove(&id);
+    book.ended.push(Sample {
+        id,
+        kind,
+        began,
+        took: began.elapsed(),
+        answer,
+    });
+}
+
+fn locked(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,12 @@
-//! One replica: a process with one server and a node.
+//! One replica: a process with one server and a node, that prints the id of each request that it has read, before anything
+//! else is done with it.
 
 use std::error::Error;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::Path, routing::get};
 use orders::order_service_server::{OrderService, OrderServiceServer};
 use orders::{GetOrderRequest, Order};
 use tidings::Node;
@@ -33,9 +34,10 @@ impl OrderService for Orders {
         &self,
         request: Request<GetOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        tokio::time::sleep(WORK).await;
+        let id = request.into_inner().id;
+        work(&id).await;
         Ok(Response::new(Order {
-            id: request.into_inner().id,
+            id,
             answered_by: self.0.clone(),
         }))
     }
@@ -83,12 +85,19 @@ async fn with_server(
         return Ok(app.server(TonicServer::new(listener, router)));
     }
     let listener = Listener::bind("http", "127.0.0.1:0").await?;
-    let answer = async move || {
-        tokio::time::sleep(WORK).await;
+    let answer = async move |Path(id): Path<String>| {
+        work(&id).await;
         version
     };
-    let router = Router::new().route("/work", get(answer.clone()).post(answer));
+    let router = Router::new().route("/work/{id}", get(answer.clone()).post(answer));
     Ok(app.server(AxumServer::new(listener, router)))
+}
+
+/// What a request is for. That it was read is in the log before: a pipe keeps what a process wrote before it was killed.
+async fn work(id: &str) {
+    // Nobody listens any more when whoever started this process is gone.
+    let _ = writeln!(std::io::stdout(), "{id}");
+    tokio::time::sleep(WORK).await;
 }
 
 /// Ready when whoever started this process is gone.

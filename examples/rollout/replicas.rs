@@ -1,8 +1,11 @@
 //! The processes, and what is done to them.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidings::Node;
@@ -13,10 +16,44 @@ use crate::replica;
 /// Longer than anything here takes on a slow machine.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// What a replica has read: how often each request, by its id.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<BTreeMap<u64, u32>>>);
+
+impl Log {
+    /// Writes down what the process prints, until it has ended and everything of it is here.
+    fn follow(&self, output: ChildStdout) {
+        for line in BufReader::new(output).lines() {
+            let Ok(line) = line else { return };
+            if let Ok(id) = line.parse() {
+                let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                *read.entry(id).or_default() += 1;
+            }
+        }
+    }
+
+    /// Waits for the next one, for as long as there may be none where a load is on.
+    fn grows(&self) {
+        let length = || self.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let (before, by) = (length(), Instant::now() + Duration::from_secs(1));
+        while length() == before && Instant::now() < by {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    /// How often it has read that request.
+    pub(crate) fn reads(&self, id: u64) -> u32 {
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read.get(&id).copied().unwrap_or_default()
+    }
+}
+
 /// A process. It is killed when this is dropped.
 pub(crate) struct Replica {
     pub(crate) kind: &'static str,
+    pub(crate) log: Log,
     child: Child,
+    following: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Replica {
@@ -27,11 +64,21 @@ impl Replica {
         kind: &'static str,
         version: &str,
     ) -> Result<Self, Box<dyn Error>> {
-        let child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(std::env::current_exe()?)
             .args([replica::MARK, kind, version, &seed.to_string()])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()?;
-        let replica = Self { kind, child };
+        let log = Log::default();
+        let (output, reads) = (child.stdout.take(), log.clone());
+        let following =
+            std::thread::spawn(move || output.map_or((), |output| reads.follow(output)));
+        let replica = Self {
+            kind,
+            log,
+            child,
+            following: Some(following),
+        };
         replica.wait_until(node, true).await?;
         Ok(replica)
     }
@@ -72,10 +119,17 @@ impl Replica {
             .ok_or_else(|| format!("SIG{name} could not be sent to {pid}").into())
     }
 
-    /// SIGKILL. Returns when it was sent.
+    /// SIGKILL, just after it has read something, so that it dies with that in flight. Returns when the process is gone, and its sockets with it; then its log is whole.
     pub(crate) fn kill(&mut self) -> Result<Instant, Box<dyn Error>> {
+        self.log.grows();
         self.child.kill()?;
-        Ok(Instant::now())
+        self.child.wait()?;
+        let gone = Instant::now();
+        let following = self.following.take();
+        following
+            .map_or(Ok(()), std::thread::JoinHandle::join)
+            .map_err(|_| "the log was not read")?;
+        Ok(gone)
     }
 
     /// SIGTERM, and waits until the process has ended.

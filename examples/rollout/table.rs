@@ -17,6 +17,8 @@ pub(crate) struct Step {
 
 /// Something that has to hold.
 pub(crate) struct Promise {
+    /// Of which step.
+    pub(crate) step: &'static str,
     pub(crate) what: String,
     pub(crate) holds: bool,
 }
@@ -82,7 +84,7 @@ pub(crate) fn print(steps: &[Step], promises: &[Promise], as_json: bool) {
     println!();
     for promise in promises {
         let verdict = if promise.holds { "holds" } else { "BROKEN" };
-        println!("{verdict:7}{}", promise.what);
+        println!("{verdict:7}{}: {}", promise.step, promise.what);
     }
     for step in steps {
         for (why, count) in reasons(step) {
@@ -122,9 +124,9 @@ fn print_json(steps: &[Step], promises: &[Promise]) {
             })
         })
     });
-    let promises = promises
-        .iter()
-        .map(|promise| json!({ "what": promise.what, "holds": promise.holds }));
+    let promises = promises.iter().map(
+        |promise| json!({ "step": promise.step, "what": promise.what, "holds": promise.holds }),
+    );
     let all =
         json!({ "steps": rows.collect::<Vec<_>>(), "promises": promises.collect::<Vec<_>>() });
     println!("{all:#}");
