@@ -26,32 +26,22 @@ async fn main() -> ExitCode {
 
 async fn ask() -> Result<(), Box<dyn Error>> {
     let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
-    let every = Duration::from_millis(arguments.get("--every-ms", "500").parse()?);
+    let every = arguments.every()?;
     let node = Arc::new(arguments.node().await?);
     let channel = Channel::builder(node.clone(), "discovery:///order-service")
         .version(arguments.get("--version", "*"))
         .empty(Empty::WaitUpTo(Duration::from_secs(2))) // until the first one is found
         .build()?;
-    let mut orders = OrderServiceClient::new(channel);
+    let orders = OrderServiceClient::new(channel);
 
-    let mut id = 0;
-    let mut pace = tokio::time::interval(every);
-    loop {
-        tokio::select! {
-            _ = pace.tick() => {
-                id += 1;
-                let mut request = tonic::Request::new(GetOrderRequest { id: format!("{id}") });
-                request.set_timeout(Duration::from_secs(1));
-                match orders.get_order(request).await {
-                    Ok(answer) => {
-                        let order = answer.into_inner();
-                        println!("order {}, says {}", order.id, order.answered_by);
-                    }
-                    Err(status) => println!("failed: {}", status.message()),
-                }
-            }
-            _ = tokio::signal::ctrl_c() => break,
-        }
-    }
+    shop::keep_asking(every, async |id| {
+        let mut request = tonic::Request::new(GetOrderRequest { id: id.to_string() });
+        request.set_timeout(Duration::from_secs(1));
+        let order = orders.clone().get_order(request).await;
+        let order = order.map_err(|status| status.message().to_owned())?;
+        let order = order.into_inner();
+        Ok(format!("order {}, says {}", order.id, order.answered_by))
+    })
+    .await?;
     Ok(node.shutdown().await?)
 }

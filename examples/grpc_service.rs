@@ -48,11 +48,11 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let version = arguments.get("--version", "1.0.0").to_owned();
     let listener = Listener::bind("grpc", "127.0.0.1:0").await?;
     let me = format!("order-service {version} at {}", listener.local_addr());
-    println!("I am {me}");
 
+    let by = me.clone();
     let (reporter, health) = tonic_health::server::health_reporter();
     let router = tonic::transport::Server::builder()
-        .add_service(OrderServiceServer::new(Orders { me }))
+        .add_service(OrderServiceServer::new(Orders { me: by }))
         .add_service(health);
 
     let node = Arc::new(arguments.node().await?);
@@ -63,6 +63,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .server(TonicServer::new(listener, router))
         .leave(async move || node.shutdown().await)
         .build()?;
+    println!("I am {me}");
     tokio::spawn(feed(reporter, [SERVICE_NAME], app.status()));
     Ok(app.run().await?)
 }

@@ -27,26 +27,20 @@ async fn ask() -> Result<(), Box<dyn Error>> {
     let ring = tokio_rustls::rustls::crypto::ring::default_provider();
     ring.install_default().expect("nobody has chosen before");
     let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
-    let every = Duration::from_millis(arguments.get("--every-ms", "500").parse()?);
+    let every = arguments.every()?;
     let node = Arc::new(arguments.node().await?);
     let users = HttpClient::builder(node.clone(), "discovery:///user-service")
         .version(arguments.get("--version", "*"))
         .empty(Empty::WaitUpTo(Duration::from_secs(2))) // until the first one is found
         .build()?;
 
-    let mut id = 0;
-    let mut pace = tokio::time::interval(every);
-    loop {
-        tokio::select! {
-            _ = pace.tick() => {
-                id += 1;
-                match users.get(&format!("/users/{id}")).send().await {
-                    Ok(answer) => print!("{}", answer.error_for_status()?.text().await?),
-                    Err(error) => println!("failed: {error}"),
-                }
-            }
-            _ = tokio::signal::ctrl_c() => break,
-        }
-    }
+    shop::keep_asking(every, async |id| {
+        let answer = users.get(&format!("/users/{id}")).send().await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let text = async { answer.error_for_status()?.text().await };
+        let text = text.await.map_err(|error| error.to_string())?;
+        Ok(text.trim_end().to_owned())
+    })
+    .await?;
     Ok(node.shutdown().await?)
 }

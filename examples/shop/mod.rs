@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tidings::Node;
 use tidings::node::StartError;
@@ -14,7 +16,7 @@ const SEED: &str = "127.0.0.1:7946";
 pub(crate) struct Arguments(Vec<(String, String)>);
 
 impl Arguments {
-    /// Reads them; only those that are `known` are taken.
+    /// Reads them; only those that are `known` are taken. `--help` ends the process.
     pub(crate) fn read(known: &[&str]) -> Result<Self, Box<dyn Error>> {
         let usage = || {
             let known: Vec<_> = known.iter().map(|name| format!("[{name} X]")).collect();
@@ -23,6 +25,10 @@ impl Arguments {
         let mut found = Vec::new();
         let mut words = std::env::args().skip(1);
         while let Some(name) = words.next() {
+            if name == "--help" {
+                println!("{}", usage());
+                std::process::exit(0);
+            }
             if name != "--seed" && !known.contains(&name.as_str()) {
                 return Err(format!("{name}: {}", usage()).into());
             }
@@ -40,6 +46,15 @@ impl Arguments {
         said.map_or(default, |(_, value)| value)
     }
 
+    /// How long a client waits between two calls.
+    #[allow(dead_code, reason = "services do not ask")]
+    pub(crate) fn every(&self) -> Result<Duration, Box<dyn Error>> {
+        let millis = self.get("--every-ms", "500").parse();
+        let millis = millis.ok().filter(|millis| *millis > 0);
+        let millis = millis.ok_or("--every-ms: a number of milliseconds, from 1")?;
+        Ok(Duration::from_millis(millis))
+    }
+
     /// A node of the cluster. The first process gets the seed's port, every other one a free one.
     pub(crate) async fn node(&self) -> Result<Node, Box<dyn Error>> {
         let seed: SocketAddr = self
@@ -52,6 +67,28 @@ impl Arguments {
             first => Ok(first?),
         }
     }
+}
+
+/// What a client does: calls `ask` at even times, with a number that grows, and prints what comes of it, until Ctrl-C.
+#[allow(dead_code, reason = "services do not ask")]
+pub(crate) async fn keep_asking(
+    every: Duration,
+    ask: impl AsyncFn(u64) -> Result<String, String>,
+) -> Result<(), Box<dyn Error>> {
+    let mut pace = tokio::time::interval(every);
+    // One for all turns: one that is made anew in each hears nothing while a call is waited for.
+    let mut stop = pin!(tokio::signal::ctrl_c());
+    for number in 1.. {
+        tokio::select! {
+            biased;
+            heard = &mut stop => return Ok(heard?),
+            _ = pace.tick() => match ask(number).await {
+                Ok(answer) => println!("{answer}"),
+                Err(why) => println!("failed: {why}"),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says what went wrong, as one line.
