@@ -100,7 +100,14 @@ pub use node::Node;
 pub use node::testing;
 pub use registry::{Discovery, Registrar, ServiceInstance, Watcher};
 
-/// The README's examples have to compile.
-#[cfg(all(doctest, feature = "node", feature = "health"))]
+/// The README's examples have to compile. The last is a test, which stands in `examples/partition_test.rs`.
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "health",
+    feature = "node",
+    feature = "reqwest",
+    feature = "tonic"
+))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
