@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tidings::app::{App, AppError, Listener, Registration, ServerError};
+use tidings::app::{App, Listener};
 use tidings::health::Standing;
 use tidings::integrations::tonic_health::feed;
 use tidings::integrations::tonic_server::TonicServer;
 use tidings::registry::{Endpoint, Stream};
-use tidings::{Node, ServiceInstance};
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status};
@@ -21,7 +19,7 @@ use tonic_health::pb::{
 };
 
 use crate::load::{AsyncCall, no_request_fails_in_a_rolling_restart};
-use crate::{InFlight, millis, within};
+use crate::{InFlight, life, millis, within};
 
 /// A service that takes so long to answer. It has the methods of `grpc.health.v1`, which need no code to be generated.
 struct Slow {
@@ -102,70 +100,30 @@ async fn no_call_in_flight_fails_in_a_rolling_restart() {
 #[tokio::test]
 async fn what_takes_longer_than_the_stop_timeout_is_cut() {
     let (listener, in_flight) = (listener().await, InFlight::default());
-    let address = listener.local_addr();
-    let app = App::builder()
-        .name("user")
-        .server(slow(listener, 3_600_000, &in_flight))
-        .drain_delay(millis(0))
-        .stop_timeout(millis(100))
-        .without_signals()
-        .build()
-        .unwrap();
-    let stop = app.stop_handle();
-    let running = tokio::spawn(app.run());
-    let asked = tokio::spawn(check(channel(&address.to_string()), ""));
-    in_flight.are(1).await;
-    stop.stop();
-    let error = within(running).await.unwrap().unwrap_err();
-    let is_cut = matches!(
-        &error,
-        AppError::Server {
-            source: ServerError::NotFinished { .. },
-            ..
-        }
-    );
-    assert!(is_cut, "{error}");
-    within(asked).await.unwrap().unwrap_err();
-    in_flight.are(0).await;
+    let channel = channel(&listener.local_addr().to_string());
+    let server = slow(listener, life::TOO_LONG_MS, &in_flight);
+    let ask = async move { check(channel, "").await };
+    life::what_takes_longer_than_the_stop_timeout_is_cut(server, in_flight, ask).await;
 }
 
 #[tokio::test]
 async fn a_main_of_ones_own_drains_in_one_line() {
-    let node = Node::builder()
-        .cluster("test")
-        .bind("127.0.0.1:0")
-        .start()
-        .await
-        .unwrap();
-    let node = Arc::new(node);
     let incoming = tonic::transport::server::TcpIncoming::bind("127.0.0.1:0".parse().unwrap());
     let incoming = incoming.unwrap();
     let address = incoming.local_addr().unwrap();
-    let me = ServiceInstance::builder("user")
-        .listener("grpc", address)
-        .build();
-    let registration = Registration::register(node.clone(), me.unwrap())
-        .await
-        .unwrap();
-    let (signal, signalled) = oneshot::channel::<()>();
     let in_flight = InFlight::default();
-    let drained = registration.drain_on(async { drop(signalled.await) }, millis(50));
     let service = Slow {
-        delay: 300,
+        delay: life::A_WHILE_MS,
         in_flight: in_flight.clone(),
     };
     let router = Server::builder().add_service(HealthServer::new(service));
-    let serving = tokio::spawn(router.serve_with_incoming_shutdown(incoming, drained));
-    let asked = tokio::spawn(check(channel(&address.to_string()), ""));
-    in_flight.are(1).await;
-    drop(signal);
-    within(serving).await.unwrap().unwrap();
-    assert_eq!(
-        within(asked).await.unwrap().unwrap(),
-        ServingStatus::Serving
-    );
-    assert!(node.get_service("user").await.unwrap().is_empty());
-    node.shutdown().await.unwrap();
+    let serve = |drained| async move {
+        let served = router.serve_with_incoming_shutdown(incoming, drained);
+        served.await.unwrap();
+    };
+    let channel = channel(&address.to_string());
+    let ask = async move { check(channel, "").await };
+    life::a_main_of_ones_own_drains_in_one_line(("grpc", address), serve, in_flight, ask).await;
 }
 
 #[tokio::test]

@@ -11,17 +11,16 @@ use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tidings::app::{App, AppError, Listener, Registration, ServerError};
+use tidings::Node;
+use tidings::app::{App, Listener};
 use tidings::integrations::axum::AxumServer;
 use tidings::registry::Endpoint;
-use tidings::{Node, ServiceInstance};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::load::{AsyncCall, no_request_fails_in_a_rolling_restart};
-use crate::{InFlight, millis, within};
+use crate::{InFlight, life, millis, within};
 
 type Http = Client<HttpConnector, Body>;
 
@@ -95,33 +94,10 @@ async fn while_it_finishes_what_it_has_nobody_else_can_connect() {
 #[tokio::test]
 async fn what_takes_longer_than_the_stop_timeout_is_cut() {
     let (listener, in_flight) = (listener().await, InFlight::default());
-    let address = listener.local_addr();
-    let app = App::builder().name("user").without_signals();
-    let app = app
-        .server(AxumServer::new(listener, slow(3_600_000, &in_flight)))
-        .drain_delay(millis(0))
-        .stop_timeout(millis(100))
-        .build()
-        .unwrap();
-    let stop = app.stop_handle();
-    let running = tokio::spawn(app.run());
-    let asked = tokio::spawn(async move {
-        let answer = ask(&client(), format!("http://{address}/")).await;
-        answer.map_err(|error| error.to_string())
-    });
-    in_flight.are(1).await;
-    stop.stop();
-    let error = within(running).await.unwrap().unwrap_err();
-    let is_cut = matches!(
-        &error,
-        AppError::Server {
-            source: ServerError::NotFinished { .. },
-            ..
-        }
-    );
-    assert!(is_cut, "{error}");
-    within(asked).await.unwrap().unwrap_err();
-    in_flight.are(0).await;
+    let url = format!("http://{}/", listener.local_addr());
+    let server = AxumServer::new(listener, slow(life::TOO_LONG_MS, &in_flight));
+    let ask = async { ask(&client(), url).await.map_err(|error| error.to_string()) };
+    life::what_takes_longer_than_the_stop_timeout_is_cut(server, in_flight, ask).await;
 }
 
 #[tokio::test]
@@ -224,32 +200,15 @@ async fn one_that_is_bound_everywhere_is_registered_with_the_address_of_the_node
 
 #[tokio::test]
 async fn a_main_of_ones_own_drains_in_one_line() {
-    let node = Node::builder()
-        .cluster("test")
-        .bind("127.0.0.1:0")
-        .start()
-        .await
-        .unwrap();
-    let node = Arc::new(node);
     let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let me = ServiceInstance::builder("user")
-        .listener("http", address)
-        .build();
-    let registration = Registration::register(node.clone(), me.unwrap())
-        .await
-        .unwrap();
-    let (signal, signalled) = oneshot::channel::<()>();
     let in_flight = InFlight::default();
-    let drained = registration.drain_on(async { drop(signalled.await) }, millis(50));
-    let serving = axum::serve(tcp, slow(300, &in_flight)).with_graceful_shutdown(drained);
-    let serving = tokio::spawn(serving.into_future());
-    let asked =
-        tokio::spawn(async move { ask(&client(), format!("http://{address}/")).await.unwrap() });
-    in_flight.are(1).await;
-    drop(signal);
-    within(serving).await.unwrap().unwrap();
-    assert_eq!(within(asked).await.unwrap(), "done");
-    assert!(node.get_service("user").await.unwrap().is_empty());
-    node.shutdown().await.unwrap();
+    let router = slow(life::A_WHILE_MS, &in_flight);
+    let serve = |drained| async move {
+        let served = axum::serve(tcp, router).with_graceful_shutdown(drained);
+        served.await.unwrap();
+    };
+    let url = format!("http://{address}/");
+    let ask = async { ask(&client(), url).await.map_err(|error| error.to_string()) };
+    life::a_main_of_ones_own_drains_in_one_line(("http", address), serve, in_flight, ask).await;
 }

@@ -9,6 +9,7 @@
 
 mod grpc;
 mod http;
+mod life;
 mod load;
 mod registry;
 
