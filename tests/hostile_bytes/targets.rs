@@ -10,7 +10,7 @@ pub(crate) struct Target {
 }
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 11] = [
+pub(crate) const TARGETS: [Target; 12] = [
     target("datagram", fuzzing::decoders::datagram),
     target("message", fuzzing::decoders::message),
     target("swim", fuzzing::decoders::swim),
@@ -20,6 +20,7 @@ pub(crate) const TARGETS: [Target; 11] = [
     target("endpoint", fuzzing::decoders::endpoint),
     target("instance_json", instance_json),
     target("key_text", fuzzing::decoders::key_text),
+    target("snapshot", tidings::testing::read_snapshot),
     target("handle_datagram", fuzzing::handle_datagram),
     target("handle_sealed_datagram", fuzzing::handle_sealed_datagram),
 ];

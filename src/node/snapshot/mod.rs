@@ -51,6 +51,8 @@
 
 mod file;
 mod format;
+#[cfg(feature = "testing")]
+mod fuzzing;
 mod keeper;
 mod schedule;
 mod unconfirmed;
@@ -59,6 +61,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "testing")]
+pub use fuzzing::read_snapshot;
 pub(super) use keeper::{Keeper, Remembered};
 
 /// How old a snapshot's instances may be, unless [`snapshot_max_age`](super::NodeBuilder::snapshot_max_age) says otherwise: 24 h.

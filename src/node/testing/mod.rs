@@ -50,6 +50,7 @@ use tokio::time::Instant;
 use self::port::Place;
 pub(super) use self::port::Port;
 use super::Node;
+pub use super::snapshot::read_snapshot;
 use crate::gossip::{Entropy, canonical};
 
 /// How long a datagram takes on a sound network: 0.2 to 0.8 ms, each value as likely.

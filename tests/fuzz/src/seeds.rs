@@ -30,6 +30,12 @@ const KEYS: &[&str] = &[
     "c2hvcnQ=",
 ];
 
+const SNAPSHOTS: &[&str] = &[
+    r#"{"format":1,"cluster":"fuzzed","written_at_unix_ms":1800000000000,"members":["10.0.0.7:7946","[2001:db8::7]:7946"],"services":{"orders":[{"id":"a","name":"orders","version":"1.4.2","metadata":{"zone":"eu-1"},"endpoints":["http://10.0.0.9:8000"]}]}}"#,
+    r#"{"format":1,"cluster":"fuzzed","written_at_unix_ms":1800000000000,"members":["[::ffff:10.0.0.1]:7946","0.0.0.0:1","10.0.0.1:0"],"services":{},"unconfirmed":[{"confirmed_at_unix_ms":1799999000000,"services":{"users":[{"id":"b","name":"users"},{"id":"b","name":"users","status":"draining"}]}},{"confirmed_at_unix_ms":18446744073709551615,"services":{"a":[],"users":[{"id":"c","name":"users"}]}}],"more":[[]]}"#,
+    r#"{"cluster":"fuzzed","format":2}"#,
+];
+
 /// Tags and lengths in bincode: two, one with a tag of three bytes, and one that is cut off.
 const EXTENSIONS: &[&[u8]] = &[
     b"\x07\x06future\x00\x00",
@@ -115,6 +121,7 @@ fn main() -> io::Result<()> {
     numbered("endpoint", &mut ENDPOINTS.iter().map(|t| t.as_bytes()))?;
     numbered("instance_json", &mut INSTANCES.iter().map(|t| t.as_bytes()))?;
     numbered("key_text", &mut KEYS.iter().map(|t| t.as_bytes()))?;
+    numbered("snapshot", &mut SNAPSHOTS.iter().map(|t| t.as_bytes()))?;
     numbered("handle_datagram", &mut SCRIPTS.iter().copied())?;
     numbered("handle_sealed_datagram", &mut SCRIPTS.iter().copied())
 }
