@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::budget::Balance;
 use super::builder::BalancerBuilder;
-use super::ejection::Ejected;
+use super::ejection::{Candidates, Ejected};
 use super::standing::{Kept, Standing};
 use super::{Call, Empty};
 use crate::registry::{Discovery, Endpoint, Instances};
@@ -141,12 +141,17 @@ impl<C> Shared<C> {
     }
 
     pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration) {
-        self.ejected.failed(standing, now, self.pool.len());
+        let has = |address: &str| self.pool.can_call(address);
+        let count = self.pool.len();
+        self.ejected
+            .failed(standing, now, Candidates { count, has: &has });
     }
 
     fn pick(this: &Arc<Self>, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
         let now = this.now();
-        let excluded = this.ejected.addresses(now, this.pool.len());
+        let has = |address: &str| this.pool.can_call(address);
+        let count = this.pool.len();
+        let excluded = this.ejected.addresses(now, Candidates { count, has: &has });
         let pick = RNG.with_borrow_mut(|rng| {
             if excluded.is_empty() {
                 return this.pool.pick_excluding(now, rng, tried);

@@ -17,8 +17,8 @@ const LONGEST_DEFAULT: Duration = Duration::from_secs(60);
 /// doubles each time until it succeeds again. Once the time is over it is picked like any other, and the
 /// next failure ejects it again.
 ///
-/// Of two addresses at most one is ejected, of three one, and so on: at most half. When a shrinking
-/// list leaves more than half ejected, nobody counts as ejected.
+/// Of two addresses that can be called at most one is ejected, of three one, and so on: at most half. When
+/// a shrinking list leaves more than half ejected, nobody counts as ejected.
 ///
 /// Default: 5 failures; 1 s, at most 60 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,12 @@ struct Entry {
     until: Duration,
 }
 
+/// Who could be picked, were nobody ejected.
+pub(super) struct Candidates<'a> {
+    pub(super) count: usize,
+    pub(super) has: &'a dyn Fn(&str) -> bool,
+}
+
 impl Ejected {
     pub(super) fn new(settings: Ejection) -> Self {
         Self {
@@ -80,30 +86,36 @@ impl Ejected {
         }
     }
 
-    /// The addresses that are not to be picked at `now`, of `candidates` that could be; none when they
-    /// are more than half.
-    pub(super) fn addresses(&self, now: Duration, candidates: usize) -> Vec<Arc<str>> {
+    /// The addresses that are not to be picked at `now`; none when they are more than half of the
+    /// candidates.
+    pub(super) fn addresses(&self, now: Duration, candidates: Candidates<'_>) -> Vec<Arc<str>> {
         if self.count.load(Relaxed) == 0 {
             return Vec::new();
         }
         let list = self.current(now);
-        if list.len() * 2 > candidates {
+        let out: Vec<_> = candidates.among(&list).cloned().collect();
+        if out.len() * 2 > candidates.count {
             return Vec::new();
         }
-        let address = |entry: &Entry| Arc::clone(&entry.standing.address);
-        list.iter().map(address).collect()
+        out
     }
 
-    /// Takes note of a failure at one of `candidates` addresses.
-    pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration, candidates: usize) {
-        if standing.failed() < self.settings.failures {
+    /// Takes note of a failure at an address. Who is no candidate is not ejected: that would be no relief to
+    /// anybody.
+    pub(super) fn failed(
+        &self,
+        standing: &Arc<Standing>,
+        now: Duration,
+        candidates: Candidates<'_>,
+    ) {
+        if standing.failed() < self.settings.failures || !(candidates.has)(&standing.address) {
             return;
         }
         let mut list = self.current(now);
         let known = list
             .iter()
             .any(|entry| Arc::ptr_eq(&entry.standing, standing));
-        if known || (list.len() + 1) * 2 > candidates {
+        if known || (candidates.among(&list).count() + 1) * 2 > candidates.count {
             return;
         }
         let duration = self.settings.duration(standing.ejected());
@@ -118,12 +130,21 @@ impl Ejected {
         self.count.store(list.len(), Relaxed);
     }
 
-    /// Without those whose time is over, or whose address has left the list.
+    /// Without those whose time is over, or whose address has left the list. Who is in the list and no
+    /// candidate now (unhealthy, draining, filtered out) is still in it, and ejected when it is one again.
     fn current(&self, now: Duration) -> MutexGuard<'_, Vec<Entry>> {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         // The other owner is the pool.
         list.retain(|entry| entry.until > now && Arc::strong_count(&entry.standing) > 1);
         self.count.store(list.len(), Relaxed);
         list
+    }
+}
+
+impl Candidates<'_> {
+    /// The addresses of those in `list` who are candidates.
+    fn among<'a>(&'a self, list: &'a [Entry]) -> impl Iterator<Item = &'a Arc<str>> {
+        let addresses = list.iter().map(|entry| &entry.standing.address);
+        addresses.filter(|address| (self.has)(address))
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Balance;
-use super::ejection::Ejected;
+use super::ejection::{Candidates, Ejected};
 use super::standing::Standing;
 use super::{Balancer, BalancerBuilder, BuildError, Ejection, Empty, RetryBudget};
 use crate::registry::{
@@ -66,6 +66,14 @@ fn builder(directory: &Directory) -> BalancerBuilder {
 async fn taken() {
     for _ in 0..4 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// So many, and everybody is one of them.
+fn all(count: usize) -> Candidates<'static> {
+    Candidates {
+        count,
+        has: &|_| true,
     }
 }
 
@@ -261,6 +269,31 @@ async fn who_lets_callers_wait_in_vain_is_out_and_not_who_is_hedged() {
     assert_eq!(both().await, ["b", "b"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_ejected_and_no_candidate_does_not_keep_others_from_being_ejected() {
+    let directory = Directory::new();
+    publish(&directory, &["a", "b"]);
+    let balancer = builder(&directory)
+        .strategy(crate::select::Strategy::RoundRobin)
+        .build()
+        .unwrap();
+    fail(&balancer, 5).await;
+    // Ejected for a second, and drained meanwhile: c is the one of three that may be ejected.
+    let drained = instance("a").with_status(Status::Draining);
+    let list = [drained, instance("b"), instance("c"), instance("d")];
+    directory.publish("orders", Instances::from_iter(list));
+    taken().await;
+    let others: [Arc<str>; 2] = ["b:80".into(), "d:80".into()];
+    for _ in 0..5 {
+        let call = balancer.pick(&others).await.unwrap();
+        assert_eq!(call.instance().id(), "c");
+        call.finish(Outcome::Failure);
+    }
+    for _ in 0..12 {
+        assert_ne!(balancer.pick(&[]).await.unwrap().instance().id(), "c");
+    }
+}
+
 #[test]
 fn at_most_half_are_ejected() {
     let ejected = Ejected::new(Ejection::after(1, Duration::from_secs(1), Duration::MAX));
@@ -268,15 +301,15 @@ fn at_most_half_are_ejected() {
         .map(|n| Arc::new(Standing::new(&n.to_string())))
         .collect();
     for standing in &addresses {
-        ejected.failed(standing, Duration::ZERO, 5);
+        ejected.failed(standing, Duration::ZERO, all(5));
     }
-    assert_eq!(ejected.addresses(Duration::ZERO, 5).len(), 2);
+    assert_eq!(ejected.addresses(Duration::ZERO, all(5)).len(), 2);
     // The list has shrunk: the two would be more than half.
-    assert!(ejected.addresses(Duration::ZERO, 3).is_empty());
-    assert!(ejected.addresses(Duration::from_secs(1), 5).is_empty());
+    assert!(ejected.addresses(Duration::ZERO, all(3)).is_empty());
+    assert!(ejected.addresses(Duration::from_secs(1), all(5)).is_empty());
     let alone = Ejected::new(Ejection::after(1, Duration::MAX, Duration::MAX));
-    alone.failed(&addresses[0], Duration::ZERO, 1);
-    assert!(alone.addresses(Duration::ZERO, 1).is_empty());
+    alone.failed(&addresses[0], Duration::ZERO, all(1));
+    assert!(alone.addresses(Duration::ZERO, all(1)).is_empty());
 }
 
 #[test]
@@ -285,11 +318,11 @@ fn a_success_ends_the_row() {
     let standing = Arc::new(Standing::new("a:80"));
     for _ in 0..10 {
         for _ in 0..4 {
-            ejected.failed(&standing, Duration::ZERO, 2);
+            ejected.failed(&standing, Duration::ZERO, all(2));
         }
         standing.succeeded();
     }
-    assert!(ejected.addresses(Duration::ZERO, 2).is_empty());
+    assert!(ejected.addresses(Duration::ZERO, all(2)).is_empty());
 }
 
 #[test]

@@ -104,6 +104,14 @@ impl<C> Pool<C> {
         &self.service
     }
 
+    /// Whether this address can be picked now.
+    #[cfg(feature = "balance")]
+    pub(crate) fn can_call(&self, address: &str) -> bool {
+        let choice = self.choice.load();
+        let is_it = |candidate: &Arc<Candidate<C>>| *candidate.backend.address == *address;
+        choice.candidates.iter().any(is_it)
+    }
+
     /// How many addresses can be picked now.
     pub fn len(&self) -> usize {
         self.choice.load().candidates.len()
