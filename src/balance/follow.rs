@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -62,7 +63,25 @@ async fn watch<C>(
     };
     loop {
         let list = Watcher::next(&mut *watcher).await?;
-        shared.take(&list);
+        take(shared, &list);
+    }
+}
+
+/// A list on which what the caller handed in (a filter, what makes a connection) panics is one list that was
+/// not taken, and not the end of all that follow it.
+fn take<C>(shared: &Shared<C>, list: &Instances) {
+    // What both share is whole: a pool's list is replaced at once, or not at all.
+    let taken = catch_unwind(AssertUnwindSafe(|| shared.take(list)));
+    if let Err(panic) = taken {
+        let said = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        tracing::error!(
+            target: "tidings::balance", service = shared.service(), instances = list.len(), panic = said,
+            "a filter or a connection's maker panicked: calls go to those of the list before, until the next"
+        );
     }
 }
 

@@ -173,6 +173,24 @@ async fn a_discovery_that_ends_leaves_the_last_list() {
 }
 
 #[tokio::test]
+async fn a_filter_that_panics_costs_one_list_and_not_those_that_follow() {
+    let directory = Directory::new();
+    publish(&directory, &["a"]);
+    let panics = |instance: &ServiceInstance| {
+        assert_ne!(instance.id(), "b", "as told");
+        true
+    };
+    let panics = crate::select::filter::matching("panics", panics);
+    let balancer = builder(&directory).filter(panics).build().unwrap();
+    publish(&directory, &["b"]);
+    taken().await;
+    assert_eq!(balancer.pick(&[]).await.unwrap().instance().id(), "a");
+    publish(&directory, &["c"]);
+    taken().await;
+    assert_eq!(balancer.pick(&[]).await.unwrap().instance().id(), "c");
+}
+
+#[tokio::test]
 async fn the_task_ends_with_the_last_clone() {
     let directory = Directory::new();
     let discovery: Arc<dyn Discovery> = Arc::new(Table(directory));
