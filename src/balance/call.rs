@@ -12,6 +12,8 @@ use crate::select::{Outcome, Pick};
 /// A caller who gives up so late does not hedge: it has waited in vain. Longer than most answers take, and
 /// not longer than most callers wait.
 const IN_VAIN: Duration = Duration::from_secs(1);
+/// What an instance takes of which nothing is known: as long as a connect and an answer may.
+const UNKNOWN: Duration = Duration::from_millis(200);
 
 /// One call to one instance, from [`Balancer::pick`](super::Balancer::pick) until this is dropped.
 ///
@@ -62,7 +64,23 @@ impl<C> Call<C> {
 
     /// The head of the answer has come: the latency is the time until now, however long the body takes.
     pub fn answered(&mut self) {
-        self.answered = Some(self.shared.now());
+        let now = self.shared.now();
+        self.answered = Some(now);
+        if let Some(pick) = &mut self.pick {
+            pick.answered(now);
+        }
+    }
+
+    /// Ends a call to which there was no answer in the caller's own time. That is a failure, unless the
+    /// instance had less than half of the time that it usually takes: then nobody is to blame.
+    pub fn expired(mut self) {
+        let waited = self.shared.now().saturating_sub(self.began);
+        let usual = self.pick().latency().unwrap_or(UNKNOWN);
+        self.end(if waited >= usual / 2 {
+            Outcome::Failure
+        } else {
+            Outcome::Unanswered
+        });
     }
 
     /// Ends the call and tells how it went.

@@ -190,6 +190,38 @@ async fn a_filter_that_panics_costs_one_list_and_not_those_that_follow() {
     assert_eq!(balancer.pick(&[]).await.unwrap().instance().id(), "c");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_leaves_less_time_than_usual_blames_nobody() {
+    let directory = Directory::new();
+    publish(&directory, &["a", "b"]);
+    let balancer = builder(&directory)
+        .strategy(crate::select::Strategy::RoundRobin)
+        .build()
+        .unwrap();
+    let ended_after = async |millis, end: fn(crate::balance::Call)| {
+        let call = balancer.pick(&["b:80".into()]).await.unwrap();
+        tokio::time::advance(Duration::from_millis(millis)).await;
+        end(call);
+    };
+    let is_out = async || {
+        let calls = [balancer.pick(&[]).await, balancer.pick(&[]).await];
+        calls.map(|call| call.unwrap().instance().id().to_owned()) == ["b", "b"]
+    };
+    // Of one that is not known, what a connect may take.
+    for _ in 0..5 {
+        ended_after(90, crate::balance::Call::expired).await;
+    }
+    ended_after(50, |call| call.finish(Outcome::Success)).await;
+    for _ in 0..5 {
+        ended_after(20, crate::balance::Call::expired).await;
+    }
+    assert!(!is_out().await);
+    for _ in 0..5 {
+        ended_after(100, crate::balance::Call::expired).await;
+    }
+    assert!(is_out().await);
+}
+
 #[tokio::test]
 async fn the_task_ends_with_the_last_clone() {
     let directory = Directory::new();

@@ -26,7 +26,8 @@ pub enum Outcome {
 /// One call to one instance, from [`Pool::pick`](super::Pool::pick) until this is dropped.
 ///
 /// It counts as in flight as long as this lives; keep it with the response's body when that is a
-/// stream. [`finish`](Self::finish) tells how the call went. Dropped without it, the call is over and
+/// stream, and tell when that [has begun](Self::answered): who lets calls wait for longer than usual is taken to hang.
+/// [`finish`](Self::finish) tells how the call went. Dropped without it, the call is over and
 /// says nothing about the instance: that is right for a call that the caller gave up.
 ///
 /// It borrows nothing from the pool, and outlives an update that takes its instance away.
@@ -34,6 +35,7 @@ pub enum Outcome {
 pub struct Pick<C = ()> {
     candidate: Arc<Candidate<C>>,
     began: Moment,
+    answered: bool,
 }
 
 impl<C> Pick<C> {
@@ -42,6 +44,7 @@ impl<C> Pick<C> {
         Self {
             candidate,
             began: now,
+            answered: false,
         }
     }
 
@@ -71,17 +74,36 @@ impl<C> Pick<C> {
         self.candidate.backend.load.in_flight()
     }
 
-    /// Ends the call and tells how it went. Its latency is the time from the pick until `now`.
-    pub fn finish(self, now: Duration, outcome: Outcome) {
+    /// The answer has begun: the call is in flight still, and its instance is not silent. For an answer that is
+    /// a stream; otherwise [`finish`](Self::finish) says it.
+    pub fn answered(&mut self, now: Duration) {
+        if !self.answered {
+            self.answered = true;
+            self.candidate.backend.load.answered(now.into());
+        }
+    }
+
+    /// Ends the call and tells how it went. Its latency is the time from the pick until `now`; of an answer
+    /// that is a stream, hand in when it began.
+    pub fn finish(mut self, now: Duration, outcome: Outcome) {
+        if outcome == Outcome::Success {
+            self.answered(now);
+        }
         let now = Moment::from(now);
         let latency = now.since(self.began);
         self.candidate.backend.load.sample(now, latency, outcome);
+    }
+
+    /// What a call there took of late; none if that is not known.
+    #[cfg(feature = "balance")]
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.candidate.backend.load.latency()
     }
 }
 
 impl<C> Drop for Pick<C> {
     fn drop(&mut self) {
-        self.candidate.backend.load.ended();
+        self.candidate.backend.load.ended(self.answered);
     }
 }
 

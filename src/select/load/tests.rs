@@ -14,8 +14,11 @@ fn at(at_ms: u64) -> Moment {
 /// A call that ends at `end_ms` and took `took_ms`.
 fn call(load: &Load, end_ms: u64, took_ms: u64, outcome: Outcome) {
     load.began(at(end_ms - took_ms));
+    if outcome == Success {
+        load.answered(at(end_ms));
+    }
     load.sample(at(end_ms), ms(took_ms), outcome);
-    load.ended();
+    load.ended(outcome == Success);
 }
 
 fn averages(load: &Load) -> (f32, f32) {
@@ -106,14 +109,16 @@ fn an_address_that_hung_is_not_tried_again_before_it_is_idle() {
         let is_below = hung
             .cost(at(at_ms), 100)
             .is_below(quick.cost(at(at_ms), 100));
-        (0..9).for_each(|_| quick.ended());
+        (0..9).for_each(|_| quick.ended(false));
         is_below
     };
     assert!(!hung_is_below(2_900));
-    assert!(!hung_is_below(4_100) && hung.claim_idle(at(4_101)));
+    // 20 times what the call took in vain.
+    assert!(!hung_is_below(11_500) && !hung.claim_idle(at(11_599)));
+    assert!(hung.claim_idle(at(11_600)));
     // It answers again: what it was is over, as with any other.
-    (4_110..4_115).for_each(|end_ms| call(&hung, end_ms, 5, Success));
-    assert!(hung_is_below(6_000));
+    (11_610..11_615).for_each(|end_ms| call(&hung, end_ms, 5, Success));
+    assert!(hung_is_below(13_000));
 }
 
 #[test]
@@ -154,10 +159,97 @@ fn an_address_is_idle_after_three_seconds_and_for_one_caller() {
     let load = Load::new();
     assert!(load.claim_idle(at(0)));
     assert!(!load.claim_idle(at(0)));
-    load.began(at(1_000));
+    call(&load, 1_000, 0, Success);
     assert!(!load.claim_idle(at(4_000)));
     assert!(load.claim_idle(at(4_001)));
     assert!(!load.claim_idle(at(4_001)));
+}
+
+#[test]
+fn nobody_is_idle_where_a_call_waits_and_who_is_answered_does_not_wait() {
+    let load = Load::new();
+    call(&load, 900, 10, Success);
+    load.began(at(1_000));
+    assert!(!load.claim_idle(at(60_000)));
+    // A stream, from here on.
+    load.answered(at(60_000));
+    assert_eq!(load.in_flight(), 1);
+    assert!(load.claim_idle(at(60_001)));
+    load.ended(true);
+    assert_eq!(load.in_flight(), 0);
+}
+
+#[test]
+fn calls_that_wait_longer_than_usual_make_an_address_dear_before_they_end() {
+    let (silent, busy) = (Load::new(), Load::new());
+    for load in [&silent, &busy] {
+        call(load, 1_000, 10, Success);
+    }
+    silent.began(at(1_000));
+    let silent_is_below = |at_ms| {
+        (0..3).for_each(|_| busy.began(at(at_ms)));
+        let is_below = silent
+            .cost(at(at_ms), 100)
+            .is_below(busy.cost(at(at_ms), 100));
+        (0..3).for_each(|_| busy.ended(false));
+        is_below
+    };
+    // 2 calls of 10 ms, and 4.
+    assert!(silent_is_below(1_010));
+    assert!(!silent_is_below(1_021));
+    // One answer, and it is not silent. The other call may still take its time.
+    silent.began(at(1_022));
+    silent.answered(at(1_022));
+    silent.ended(true);
+    assert!(silent_is_below(1_023));
+}
+
+#[test]
+fn a_silent_address_of_which_nothing_is_known_is_left_when_others_would_have_answered() {
+    let (new, known) = (Load::new(), Load::new());
+    call(&known, 1_000, 10, Success);
+    new.began(at(1_000));
+    let new_is_below = |at_ms| {
+        (0..5).for_each(|_| known.began(at(at_ms)));
+        let is_below = new
+            .cost(at(at_ms), 100)
+            .is_below(known.cost(at(at_ms), 100));
+        (0..5).for_each(|_| known.ended(false));
+        is_below
+    };
+    assert!(new_is_below(1_010));
+    assert!(!new_is_below(1_100));
+}
+
+#[test]
+fn calls_that_wait_for_long_everywhere_are_shared_by_their_number() {
+    let (old, new) = (Load::new(), Load::new());
+    old.began(at(1_000));
+    (0..3).for_each(|_| new.began(at(3_500_000)));
+    for load in [&old, &new] {
+        call(load, 3_500_001, 1, Unanswered);
+    }
+    let now = at(3_600_000);
+    assert!(old.cost(now, 100).is_below(new.cost(now, 100)));
+}
+
+#[test]
+fn each_try_that_fails_puts_off_the_next_for_twice_as_long() {
+    let load = Load::new();
+    // Three that were out together are one try.
+    for end_ms in [1_000, 1_001, 1_002] {
+        call(&load, end_ms, 400, Failure);
+    }
+    let mut due_ms = 1_000;
+    for put_off_ms in [8_000, 16_000, 32_000, 60_000, 60_000] {
+        due_ms += put_off_ms;
+        assert!(!load.claim_idle(at(due_ms - 1)), "{due_ms}");
+        assert!(load.claim_idle(at(due_ms)), "{due_ms}");
+        due_ms += 400;
+        call(&load, due_ms, 400, Failure);
+    }
+    call(&load, due_ms + 1_000, 1, Success);
+    assert!(load.claim_idle(at(due_ms + 4_001)));
 }
 
 #[test]

@@ -191,6 +191,49 @@ fn one_that_hangs_holds_few_calls() {
 }
 
 #[test]
+fn one_that_freezes_gets_no_call_after_the_first_to_it_has_timed_out() {
+    for per_second in [20.0, 200.0, 2_000.0] {
+        let mut world = three();
+        world.run(per_second, (0, 5_000), |_, random| (usual(random), Success));
+        let frozen = |id: &str, random| match id {
+            "b" => (ms(2_000), Failure),
+            _ => (usual(random), Success),
+        };
+        let calls = world.run(per_second, (5_000, 7_000), frozen);
+        assert!(
+            (1..=40).contains(&calls["b"].all),
+            "{per_second}/s: {calls:?}"
+        );
+        // 20 times as long as it took. (One call may have begun at the end of the two seconds.)
+        let calls = world.run(per_second, (7_000, 45_000), frozen);
+        assert_eq!(
+            calls.get("b").map(|calls| calls.all),
+            None,
+            "{per_second}/s"
+        );
+        let calls = world.run(per_second, (45_000, 60_000), frozen);
+        assert!(calls["b"].all <= 2, "{per_second}/s: {calls:?}");
+    }
+}
+
+#[test]
+fn one_that_hangs_for_a_moment_comes_back_without_having_been_tried_in_vain() {
+    let mut world = three();
+    let well = |_: &str, random| (usual(random), Success);
+    world.run(200.0, (0, 5_000), well);
+    // Its answers come, and late.
+    let late = |id: &str, random| match id {
+        "b" => (ms(1_000), Success),
+        _ => (usual(random), Success),
+    };
+    let calls = world.run(200.0, (5_000, 6_000), late);
+    assert!(calls["b"].all <= 5, "{calls:?}");
+    world.run(200.0, (6_000, 10_000), well);
+    let calls = world.run(200.0, (10_000, 20_000), well);
+    assert!(share(&calls, "b") > 0.25, "{calls:?}");
+}
+
+#[test]
 fn one_that_was_not_picked_for_three_seconds_is_tried_once() {
     let pool = pool_of(Strategy::P2c, ["a", "b"].map(instance));
     let mut rng = rng(1);

@@ -94,7 +94,7 @@ fn an_idle_one_is_tried_by_one_of_all_threads() {
         };
         load.began(ms(1).into());
         (0..50).for_each(|_| load.sample(ms(2).into(), ms(1), outcome));
-        load.ended();
+        load.ended(false);
     }
     let (to_b, go) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
