@@ -55,6 +55,12 @@ impl<B> Retained<B> {
         })
     }
 
+    /// Whether nobody has read from it yet.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn is_whole(&self) -> bool {
+        lock(&self.0).body.is_some()
+    }
+
     /// Makes what was lent void; none if it has been read from.
     pub(crate) fn revoke(&self) -> Option<u32> {
         let mut place = lock(&self.0);

@@ -35,11 +35,16 @@ impl Outgoing {
         }
     }
 
-    /// Whether its body can be sent (again).
+    /// Whether its body can be sent as often as one likes.
+    pub(super) fn is_reusable(&self) -> bool {
+        matches!(self, Self::Reusable(_))
+    }
+
+    /// Whether its body could be sent again now. It stays with whoever has it.
     pub(super) fn is_whole(&self) -> bool {
         match self {
             Self::Reusable(_) => true,
-            Self::Once(_, body) => body.revoke().is_some(),
+            Self::Once(_, body) => body.is_whole(),
         }
     }
 
@@ -121,5 +126,32 @@ impl http_body::Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use http_body_util::BodyExt;
+    use reqwest::{Method, Url};
+
+    use super::*;
+
+    #[test]
+    fn whether_a_stream_is_whole_is_asked_without_taking_it_back() {
+        let url: Url = "http://users/".parse().unwrap();
+        let mut request = Request::new(Method::PUT, url);
+        let empty: [std::io::Result<&str>; 0] = [];
+        let frames = http_body_util::StreamBody::new(futures_util::stream::iter(
+            empty.map(|frame| frame.map(|data| Frame::data(Bytes::from(data)))),
+        ));
+        *request.body_mut() = Some(Body::wrap(frames));
+        let outgoing = Outgoing::new(request);
+        let mut lent = outgoing.lend().unwrap();
+        assert!(outgoing.is_whole());
+        let body = lent.body_mut().take().unwrap();
+        assert!(body.collect().now_or_never().unwrap().is_ok());
+        assert!(!outgoing.is_whole());
+        assert!(outgoing.lend().is_none());
     }
 }
