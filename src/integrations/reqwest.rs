@@ -83,8 +83,8 @@ struct Inner {
 struct Limits {
     /// How many addresses a call is tried at.
     addresses: usize,
-    /// How long one try waits for the head of its answer.
-    attempt: Duration,
+    /// How long one try waits for the head of its answer, if that is set.
+    attempt: Option<Duration>,
 }
 
 impl HttpClient {

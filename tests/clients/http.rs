@@ -207,6 +207,55 @@ async fn a_frozen_replica_costs_no_failed_idempotent_call_and_is_left_within_its
 }
 
 #[tokio::test]
+async fn an_idempotent_call_with_a_timeout_of_its_own_leaves_a_frozen_replica_in_time_for_another()
+{
+    let server = answering().await;
+    let table = Table::of("http", [frozen().await, server.address]);
+    let users = in_turn(&table).build().unwrap();
+    for method in IDEMPOTENT {
+        for _ in 0..2 {
+            let call = users.request(method.clone(), "/");
+            let call = call.timeout(Duration::from_secs(1)).send();
+            assert_eq!(within(call).await.unwrap().status(), StatusCode::OK);
+        }
+    }
+    assert_eq!(server.calls(), 10);
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_tried_again_has_all_of_its_time() {
+    let slow = Manner::After(Duration::from_millis(600));
+    let (slow, other) = (Server::start(slow).await, dead().await);
+    let timeout = Duration::from_secs(1);
+    for (method, addresses) in [
+        (Method::POST, vec![slow.address, other]),
+        (Method::GET, vec![slow.address]),
+    ] {
+        let table = Table::of("http", addresses);
+        let users = in_turn(&table).build().unwrap();
+        let call = users.request(method, "/").timeout(timeout).send();
+        within(call).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_time_is_not_sent_and_blames_nobody() {
+    let servers = [answering().await, answering().await];
+    let table = Table::of("http", servers.each_ref().map(|server| server.address));
+    let once = Ejection::after(1, Duration::from_secs(600), Duration::from_secs(600));
+    let users = in_turn(&table).ejection(once).build().unwrap();
+    for _ in 0..10 {
+        let call = users.get("/").timeout(Duration::ZERO).send();
+        let error = within(call).await.unwrap_err();
+        assert!(matches!(error, HttpError::Unsent { .. }), "{error}");
+    }
+    for _ in 0..10 {
+        text(users.get("/")).await;
+    }
+    assert_eq!(servers.each_ref().map(Server::calls), [5, 5]);
+}
+
+#[tokio::test]
 async fn a_post_that_was_sent_is_not_sent_again() {
     let table = Table::default();
     let (hanging, server) = (frozen().await, answering().await);

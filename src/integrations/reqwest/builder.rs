@@ -14,8 +14,6 @@ use crate::select::Scheme;
 
 /// A connection within a data centre takes a few milliseconds, and one lost SYN a second.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Long for a service, and short for whoever waits for one.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// As many as fail one after the other only when it is not the instances that fail.
 const ADDRESSES: usize = 5;
 
@@ -36,7 +34,7 @@ impl HttpClientBuilder {
             balancer: Balancer::builder(discovery, target, Scheme::Http),
             limits: Limits {
                 addresses: ADDRESSES,
-                attempt: ATTEMPT_TIMEOUT,
+                attempt: None,
             },
             connect_timeout: CONNECT_TIMEOUT,
             tls: false,
@@ -60,9 +58,13 @@ impl HttpClientBuilder {
     }
 
     /// How long one try waits for the head of its answer, the connect included. An instance that
-    /// answers nothing is left after this time. Default: 5 s.
+    /// answers nothing is left after this time.
+    ///
+    /// Default: 5 s for a call without a [timeout](super::RequestBuilder::timeout) of its own. With one, half of what is
+    /// left of it as long as the call may be tried again (it is idempotent, and there is another instance),
+    /// so that there is time for that, and all of it otherwise.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.attempt = timeout;
+        self.limits.attempt = Some(timeout);
         self
     }
 

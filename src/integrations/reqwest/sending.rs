@@ -7,9 +7,12 @@ use reqwest::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::{Outgoing, followed};
-use super::{Connection, HttpClient, HttpError, Inner};
+use super::{Connection, HttpClient, HttpError, Inner, Limits};
 use crate::balance::Call;
-use crate::select::{NoInstances, Outcome};
+use crate::select::Outcome;
+
+/// Long for a service, and short for whoever waits for one.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Response, HttpError> {
     let inner = &*client.0;
@@ -19,30 +22,58 @@ pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Respon
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last: Option<Result<Response, HttpError>> = None;
     loop {
-        let call = match (pick(inner, &tried, deadline).await?, last) {
-            (Ok(call), _) => call,
-            (Err(_), Some(last)) => return last,
-            (Err(none), None) => return Err(none.into()),
+        let (call, request) = match (pick(inner, &tried, deadline).await, outgoing.lend(), last) {
+            (Ok(call), Some(request), _) => (call, request),
+            (_, _, Some(last)) => return last,
+            (Err(none), _, None) => return Err(none),
+            (Ok(_), None, None) => unreachable!("it is whole at a first try"),
         };
-        let request = outgoing
-            .lend()
-            .expect("it was asked for before another try");
-        let address = Arc::clone(call.address());
-        let attempt = attempt(inner, call, request, deadline).await;
-        tried.push(address);
-        let may_be = tried.len() < inner.limits.addresses && outgoing.is_whole();
-        let again = may_be
+        let is_last = !idempotent
+            || tried.len() + 1 >= inner.limits.addresses.min(inner.balancer.len())
+            || !outgoing.is_reusable();
+        let limit = inner.limits.attempt(deadline, is_last);
+        tried.push(Arc::clone(call.address()));
+        let attempt = attempt(call, request, deadline, limit).await;
+        let again = tried.len() < inner.limits.addresses
             && match attempt.again {
                 Again::Never => false,
-                Again::Always => true,
+                Again::Always => outgoing.is_whole(),
                 Again::IfIdempotent => {
-                    idempotent && !deadline.is_over() && inner.balancer.may_retry()
+                    idempotent
+                        && !deadline.is_over()
+                        && outgoing.is_whole()
+                        && inner.balancer.may_retry()
                 }
             };
         if !again {
             return attempt.result;
         }
         last = Some(attempt.result);
+    }
+}
+
+/// How long one try may wait for the head of its answer.
+#[derive(Clone, Copy)]
+struct Limit {
+    wait: Duration,
+    /// Whether it is the caller's own time.
+    of_caller: bool,
+}
+
+impl Limits {
+    /// What is set, and otherwise a default; at most what is left of the caller's time. Who has to answer within
+    /// it leaves time for others when the call may be tried again, and has all of it when not.
+    fn attempt(self, deadline: Deadline, is_last: bool) -> Limit {
+        let left = deadline.left();
+        let wait = match (self.attempt, left) {
+            (Some(set), Some(left)) => set.min(left),
+            (Some(set), None) => set,
+            (None, Some(left)) if is_last => left,
+            (None, Some(left)) => left / 2,
+            (None, None) => ATTEMPT_TIMEOUT,
+        };
+        let of_caller = left.is_some_and(|left| self.attempt.is_none_or(|set| left < set));
+        Limit { wait, of_caller }
     }
 }
 
@@ -66,24 +97,28 @@ async fn pick(
     inner: &Inner,
     tried: &[Arc<str>],
     deadline: Deadline,
-) -> Result<Result<Call<Connection>, NoInstances>, HttpError> {
+) -> Result<Call<Connection>, HttpError> {
     let picking = inner.balancer.pick(tried);
     let Some((timeout, at)) = deadline.0 else {
-        return Ok(picking.await);
+        return Ok(picking.await?);
     };
-    timeout_at(at, picking)
-        .await
-        .map_err(|_| HttpError::Unsent {
-            service: inner.balancer.service().to_owned(),
-            timeout,
-        })
+    let unsent = || HttpError::Unsent {
+        service: inner.balancer.service().to_owned(),
+        timeout,
+    };
+    // Who has no time is not picked: it would answer nothing.
+    if deadline.is_over() {
+        return Err(unsent());
+    }
+    let picked = timeout_at(at, picking).await;
+    Ok(picked.map_err(|_| unsent())??)
 }
 
 async fn attempt(
-    inner: &Inner,
     call: Call<Connection>,
     mut request: Request,
     deadline: Deadline,
+    limit: Limit,
 ) -> Attempt {
     let caller = match call.connection() {
         Ok(caller) => caller,
@@ -97,17 +132,15 @@ async fn attempt(
         }
     };
     let followed_before = caller.followed();
-    let left = deadline.left();
     // For the answer's body.
-    *request.timeout_mut() = left;
-    let waited = left.map_or(inner.limits.attempt, |left| left.min(inner.limits.attempt));
-    let result = match timeout(waited, caller.client.execute(request)).await {
+    *request.timeout_mut() = deadline.left();
+    let result = match timeout(limit.wait, caller.client.execute(request)).await {
         Ok(Ok(response)) => return answered(response, call),
+        Ok(Err(error)) if error.is_timeout() && !error.is_connect() && deadline.is_over() => {
+            return timed_out(call, limit);
+        }
         Ok(Err(error)) => Err(HttpError::from(error)),
-        Err(_) => Err(HttpError::Timeout {
-            address: Arc::clone(call.address()),
-            waited,
-        }),
+        Err(_) => return timed_out(call, limit),
     };
     let (again, outcome) = match &result {
         // The connect that failed may be that of a redirect, whose first request was done.
@@ -127,6 +160,22 @@ async fn attempt(
     };
     call.finish(outcome);
     Attempt { result, again }
+}
+
+fn timed_out(call: Call<Connection>, limit: Limit) -> Attempt {
+    let address = Arc::clone(call.address());
+    if limit.of_caller {
+        call.expired();
+    } else {
+        call.finish(Outcome::Failure);
+    }
+    Attempt {
+        result: Err(HttpError::Timeout {
+            address,
+            waited: limit.wait,
+        }),
+        again: Again::IfIdempotent,
+    }
 }
 
 fn answered(response: Response, call: Call<Connection>) -> Attempt {
