@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use tidings::balance::Empty;
+use tidings::balance::{Ejection, Empty};
 use tidings::integrations::tonic::{Channel, ChannelBuilder};
 use tidings::registry::Status as InstanceStatus;
 use tidings::select::{NoInstances, Strategy};
+use tokio_stream::StreamExt;
 use tonic::Code;
 
 use crate::support::echo::{EchoClient, Manner, Server};
@@ -165,6 +166,57 @@ async fn a_stream_that_was_read_from_is_not_sent_twice() {
     dying.kill().await;
     within(streaming).await.unwrap().unwrap_err();
     assert_eq!((polled.load(Ordering::SeqCst), other.calls()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_a_call_is_out_is_unavailable() {
+    let dying = Server::start(Manner::After(Duration::from_secs(60))).await;
+    let mut client = client(&Table::of("grpc", [dying.address]));
+    let calling = tokio::spawn(async move { client.echo("hello").await });
+    within(async {
+        while dying.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    dying.kill().await;
+    let error = within(calling).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_within_an_answer_is_unavailable() {
+    let [dying] = answering().await;
+    let mut client = client(&Table::of("grpc", [dying.address]));
+    let endless = tokio_stream::iter([Bytes::from("one")]).chain(tokio_stream::pending());
+    let mut answers = within(client.open(endless)).await.unwrap();
+    within(answers.message()).await.unwrap().unwrap();
+    dying.kill().await;
+    let error = within(answers.message()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_call_without_time_is_not_sent_and_blames_nobody() {
+    let [first, second] = answering().await;
+    let table = Table::of("grpc", [first.address, second.address]);
+    let once = Ejection::after(1, Duration::from_secs(600), Duration::from_secs(600));
+    let channel = builder(&table)
+        .strategy(Strategy::RoundRobin)
+        .ejection(once)
+        .build()
+        .unwrap();
+    let mut client = EchoClient::new(channel);
+    for _ in 0..10 {
+        let error = within(client.echo_within(Duration::ZERO))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Code::DeadlineExceeded);
+    }
+    for _ in 0..10 {
+        within(client.echo("hello")).await.unwrap();
+    }
+    assert_eq!([first.calls(), second.calls()], [5, 5]);
 }
 
 #[tokio::test]

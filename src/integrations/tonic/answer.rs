@@ -1,6 +1,8 @@
 //! An answer's body, which keeps its call under way until it ends.
 
+use std::error::Error;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Response, StatusCode};
@@ -33,8 +35,8 @@ pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> 
         return response;
     }
     // An answer without a message has its status in the head.
-    if let Some(status) = Status::from_header_map(response.headers()) {
-        call.finish(blame(status.code()));
+    if let Some(code) = code(response.headers()) {
+        call.finish(blame(code));
         return response;
     }
     response.map(|body| {
@@ -43,6 +45,39 @@ pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> 
             call: Some(call),
         })
     })
+}
+
+/// What ended a call that has no status of its own. A connection that broke is `UNAVAILABLE` (gRPC's
+/// `statuscodes`), for which tonic has `UNKNOWN`, or `CANCELLED` where it had not begun to send.
+pub(super) fn broken(error: Box<dyn Error + Send + Sync>, unsent: bool) -> Status {
+    // Whoever makes a body may end it with a status, and that one stays.
+    let said = has_source::<Status>(&*error);
+    let status = Status::from_error(error);
+    let is_broken = match status.code() {
+        Code::Unknown => true,
+        Code::Cancelled => unsent,
+        _ => false,
+    };
+    if said || !is_broken {
+        return status;
+    }
+    unavailable(status)
+}
+
+fn unavailable(status: Status) -> Status {
+    let mut unavailable = Status::unavailable(status.message());
+    unavailable.set_source(Arc::new(status));
+    unavailable
+}
+
+pub(super) fn has_source<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    error.is::<E>() || error.source().is_some_and(has_source::<E>)
+}
+
+/// The status's code. (tonic's `Status` would be made with a copy of all headers.)
+fn code(headers: &HeaderMap) -> Option<Code> {
+    let code = headers.get(Status::GRPC_STATUS)?;
+    Some(Code::from_bytes(code.as_bytes()))
 }
 
 /// Whether a status says something of the instance.
@@ -59,9 +94,7 @@ impl Answer {
     fn end(&mut self, trailers: Option<&HeaderMap>) {
         if let Some(call) = self.call.take() {
             // An answer that ends without a status has lost its end.
-            let code = trailers
-                .and_then(Status::from_header_map)
-                .map_or(Code::Unavailable, |status| status.code());
+            let code = trailers.and_then(code).unwrap_or(Code::Unavailable);
             call.finish(blame(code));
         }
     }
@@ -81,7 +114,11 @@ impl http_body::Body for Answer {
             Poll::Ready(None | Some(Err(_))) => self.end(None),
             Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
-        polled
+        // What the server says is in the trailers: an error is one of the connection.
+        polled.map_err(|status| match status.code() {
+            Code::Unknown => unavailable(status),
+            _ => status,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

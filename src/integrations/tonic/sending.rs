@@ -1,6 +1,5 @@
 //! A call, from the pick to the head of its answer.
 
-use std::error::Error;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 
@@ -41,8 +40,15 @@ pub(super) async fn send(
             Err(failed) => failed,
         };
         let address = Arc::clone(call.address());
-        call.finish(Outcome::Failure);
+        match &failed {
+            Failed::Expired => call.expired(),
+            Failed::ExpiredUnsent => call.finish(Outcome::Unanswered),
+            Failed::Sent(_) | Failed::Unsent(_) | Failed::Unconnected(_) => {
+                call.finish(Outcome::Failure);
+            }
+        }
         match failed {
+            Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
             Failed::Sent(status) => return Err(status),
             // The connection had ended and nobody knew: another one may be made at the same address.
             Failed::Unsent(status) if !stale => (stale, last) = (true, Some(status)),
@@ -65,6 +71,10 @@ enum Failed {
     Unsent(Status),
     /// The instance may have begun.
     Sent(Status),
+    /// The caller's time is over, and the instance may have begun.
+    Expired,
+    /// The caller's time is over, and nothing was sent.
+    ExpiredUnsent,
 }
 
 /// The outer error is the deadline's.
@@ -76,6 +86,8 @@ async fn pick(
     let picking = balancer.pick(tried);
     match deadline {
         None => Ok(picking.await),
+        // Who has no time is not picked: it would answer nothing.
+        Some(deadline) if deadline <= Instant::now() => Err(deadline::exceeded()),
         Some(deadline) => timeout_at(deadline, picking)
             .await
             .map_err(|_| deadline::exceeded()),
@@ -109,7 +121,7 @@ async fn attempt(
     tokio::select! {
         biased;
         sent = &mut sending => return sent.map_err(|error| failed(error, body)),
-        () = &mut expired => return Err(Failed::Sent(deadline::exceeded())),
+        () = &mut expired => return Err(expiry(body)),
         () = until(connected_by) => {}
     }
     // Requests wait for a connection one behind the other. Whoever is still in that queue leaves it.
@@ -120,7 +132,7 @@ async fn attempt(
     tokio::select! {
         biased;
         sent = &mut sending => sent.map_err(|error| failed(error, body)),
-        () = &mut expired => Err(Failed::Sent(deadline::exceeded())),
+        () = &mut expired => Err(expiry(body)),
     }
 }
 
@@ -132,22 +144,27 @@ async fn until(deadline: Option<Instant>) {
 }
 
 fn failed(error: transport::Error, body: &Outgoing) -> Failed {
-    let unconnected = has_source::<ConnectError>(&error);
-    if has_source::<TimeoutExpired>(&error) {
-        return Failed::Sent(deadline::exceeded());
+    let unconnected = answer::has_source::<ConnectError>(&error);
+    if answer::has_source::<TimeoutExpired>(&error) {
+        return expiry(body);
     }
-    let status = Status::from_error(Box::new(error));
+    let unsent = unconnected || body.revoke();
+    let status = answer::broken(error.into(), unsent);
     if unconnected {
         Failed::Unconnected(status)
-    } else if body.revoke() {
+    } else if unsent {
         Failed::Unsent(status)
     } else {
         Failed::Sent(status)
     }
 }
 
-fn has_source<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    error.is::<E>() || error.source().is_some_and(has_source::<E>)
+fn expiry(body: &Outgoing) -> Failed {
+    if body.revoke() {
+        Failed::ExpiredUnsent
+    } else {
+        Failed::Expired
+    }
 }
 
 /// The body of a request that may be sent more than once, and read only once.

@@ -249,15 +249,24 @@ where
     where
         S: tokio_stream::Stream<Item = Bytes> + Send + 'static,
     {
-        self.ready().await?;
-        let path = PathAndQuery::from_static("/test.Echo/Stream");
-        let request = tonic::Request::new(messages);
-        let mut answers = self.inner.streaming(request, path, Raw).await?.into_inner();
+        let mut answers = self.open(messages).await?;
         let mut all = Vec::new();
         while let Some(answer) = answers.next().await {
             all.push(answer?);
         }
         Ok(all)
+    }
+
+    /// Sends a stream, and returns the one that comes back.
+    pub(crate) async fn open<S>(&mut self, messages: S) -> Result<Streaming<Bytes>, Status>
+    where
+        S: tokio_stream::Stream<Item = Bytes> + Send + 'static,
+    {
+        self.ready().await?;
+        let path = PathAndQuery::from_static("/test.Echo/Stream");
+        let request = tonic::Request::new(messages);
+        let answers = self.inner.streaming(request, path, Raw).await?;
+        Ok(answers.into_inner())
     }
 
     async fn ready(&mut self) -> Result<(), Status> {
