@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "tonic")]
+use tokio::time::Instant;
+
 use super::balancer::Shared;
 use super::standing::Kept;
 use crate::registry::{Endpoint, ServiceInstance};
@@ -62,6 +65,12 @@ impl<C> Call<C> {
         &self.pick().connection().connection
     }
 
+    /// When it was picked.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn began(&self) -> Instant {
+        self.shared.origin + self.began
+    }
+
     /// The head of the answer has come: the latency is the time until now, however long the body takes.
     pub fn answered(&mut self) {
         let now = self.shared.now();
@@ -98,17 +107,18 @@ impl<C> Call<C> {
         let Some(pick) = self.pick.take() else {
             return;
         };
-        let now = self.shared.now();
         let standing = &pick.connection().standing;
+        // The clock is read once for a call that succeeds.
+        let ended = self.answered.unwrap_or_else(|| self.shared.now());
         match outcome {
             Outcome::Success => standing.succeeded(),
-            Outcome::Failure => self.shared.failed(standing, now),
-            Outcome::Unanswered if now.saturating_sub(self.began) >= IN_VAIN => {
-                self.shared.failed(standing, now);
+            Outcome::Failure => self.shared.failed(standing, self.shared.now()),
+            Outcome::Unanswered if ended.saturating_sub(self.began) >= IN_VAIN => {
+                self.shared.failed(standing, ended);
             }
             Outcome::Unanswered => {}
         }
-        pick.finish(self.answered.unwrap_or(now), outcome);
+        pick.finish(ended, outcome);
     }
 }
 

@@ -23,7 +23,8 @@
 //!
 //! It is read when a balancer is built, so that a first call does not fail for want of a list that
 //! the table has. Then a task follows the service, and ends with the last clone of the balancer. When
-//! the discovery is shut down, the last list stays in use, and a warning says so.
+//! the discovery is shut down, the last list stays in use, and a warning says so. When a filter or what makes
+//! connections panics on a list, an error says so, the one before stays in use, and the next is taken.
 //!
 //! When there is nobody to call, [`Empty`] decides: fail at once, call those who were there last, or
 //! wait, and never without a bound.

@@ -30,6 +30,9 @@
 //! | no head of an answer in time ([`attempt_timeout`](HttpClientBuilder::attempt_timeout)), or a connection that ended | idempotent ones, within the retry budget |
 //! | `502`, `503` or `504` | idempotent ones, within the retry budget |
 //!
+//! A call that has a [timeout](RequestBuilder::timeout) of its own gives half of what is left of it to a try that another one
+//! may follow, unless an attempt timeout is set: so a GET with 2 s leaves a frozen replica after 1 s.
+//!
 //! Idempotent are GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, 9.2.2). A body that is a stream is
 //! never read twice. When there is nobody else, the call ends as its last try did.
 //!
@@ -38,7 +41,8 @@
 //!
 //! # What an instance is blamed for
 //!
-//! All that is in the table above, and every other 5xx. A call that the caller drops counts as latency, so that who does
+//! All that is in the table above, and every other 5xx. Not a call whose own timeout left it less than half of the time that the
+//! instance usually takes. A call that the caller drops counts as latency, so that who does
 //! not answer gets no more calls.
 
 mod body;

@@ -24,14 +24,15 @@
 //!
 //! The time that the caller sets for a call (`grpc-timeout`, [`tonic::Request::set_timeout`]) is the time
 //! for all tries together, until the head of the answer. When it is over, the call fails with
-//! `DEADLINE_EXCEEDED`.
+//! `DEADLINE_EXCEEDED`. One that has no time left is not sent. A connection that breaks while a call is out is
+//! `UNAVAILABLE`.
 //!
 //! # What an instance is blamed for
 //!
 //! No connection; a connection that ends before the answer does; no answer within the caller's
 //! timeout; and the statuses `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE` and `DATA_LOSS`. The other
-//! statuses say something about the call. A call that the caller drops counts as latency, so that who
-//! does not answer gets no more calls.
+//! statuses say something about the call. Nor is a deadline blamed on who had less than half of the time that it usually
+//! takes. A call that the caller drops counts as latency, so that who does not answer gets no more calls.
 //!
 //! Such an instance is also told by HTTP/2 pings while calls are out; see
 //! [`keep_alive`](ChannelBuilder::keep_alive).

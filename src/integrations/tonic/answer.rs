@@ -36,7 +36,7 @@ pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> 
     }
     // An answer without a message has its status in the head.
     if let Some(code) = code(response.headers()) {
-        call.finish(blame(code));
+        finish(call, code);
         return response;
     }
     response.map(|body| {
@@ -80,13 +80,13 @@ fn code(headers: &HeaderMap) -> Option<Code> {
     Some(Code::from_bytes(code.as_bytes()))
 }
 
-/// Whether a status says something of the instance.
-pub(super) fn blame(code: Code) -> Outcome {
+/// Ends a call with a status, if that says something of the instance.
+fn finish(call: Call<Connection>, code: Code) {
     match code {
-        Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss => {
-            Outcome::Failure
-        }
-        _ => Outcome::Success,
+        // It may be the caller's own deadline that the instance kept.
+        Code::DeadlineExceeded => call.expired(),
+        Code::Internal | Code::Unavailable | Code::DataLoss => call.finish(Outcome::Failure),
+        _ => call.finish(Outcome::Success),
     }
 }
 
@@ -95,7 +95,7 @@ impl Answer {
         if let Some(call) = self.call.take() {
             // An answer that ends without a status has lost its end.
             let code = trailers.and_then(code).unwrap_or(Code::Unavailable);
-            call.finish(blame(code));
+            finish(call, code);
         }
     }
 }

@@ -115,7 +115,7 @@ async fn attempt(
         poll_fn(|cx| channel.poll_ready(cx)).await?;
         channel.call(request).await
     };
-    let connected_by = Instant::now().checked_add(limits.connect);
+    let connected_by = call.began().checked_add(limits.connect);
     let mut sending = std::pin::pin!(sending);
     let mut expired = std::pin::pin!(until(deadline));
     tokio::select! {
