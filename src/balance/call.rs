@@ -73,10 +73,9 @@ impl<C> Call<C> {
 
     /// The head of the answer has come: the latency is the time until now, however long the body takes.
     pub fn answered(&mut self) {
-        let now = self.shared.now();
-        self.answered = Some(now);
+        self.answered = Some(self.shared.now());
         if let Some(pick) = &mut self.pick {
-            pick.answered(now);
+            pick.answered();
         }
     }
 

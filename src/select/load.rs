@@ -18,6 +18,8 @@ const DECAY: Duration = Duration::from_millis(600);
 /// How long an address is not picked before it is tried, whatever its load. Kratos's `forcePick`
 /// (`selector/p2c`).
 const IDLE: Duration = Duration::from_secs(3);
+/// The same where calls wait for an answer. Those may wait for long by design.
+const IDLE_WAITING: Duration = Duration::from_secs(30);
 /// How many times as long as a failure took there is no other try: one of an address that hangs costs its
 /// caller a timeout, and one of an address that refuses costs next to nothing. So at most a twentieth of the
 /// time somebody waits in vain.
@@ -65,8 +67,8 @@ pub(super) struct Load {
     calls: AtomicU64,
     picked_at: AtomicU64,
     sampled_at: AtomicU64,
-    /// The last answer, or when there was somebody again who waits for one: while somebody does, the oldest
-    /// call has waited for at least the time since.
+    /// When the first call began after the last answer; [`NEVER`] when none did. One that waited before that answer
+    /// does not count: it may be one that waits for long by design, such as an upload.
     silent_since: AtomicU64,
     /// Until when it is not tried for being idle, because it failed.
     untried_until: AtomicU64,
@@ -89,7 +91,7 @@ struct Calls {
 pub(super) struct Cost {
     /// Seconds; 0 when no call has been measured.
     latency: f32,
-    /// For how long calls have waited and nobody had an answer; seconds, 0 when nobody waits.
+    /// For how long a call has waited and nobody had an answer; seconds, 0 when nobody waits.
     silence: f32,
     /// Calls in flight and this one, each as dear as failures and weight make it.
     calls: f32,
@@ -126,7 +128,7 @@ impl Load {
 
     pub(super) fn began(&self, now: Moment) {
         // Before the call counts as waiting: who looks in between sees nobody wait.
-        if self.calls().waiting == 0 {
+        if self.calls().waiting == 0 || self.silent_since.load(Relaxed) == NEVER {
             self.silent_since.store(now.0, Relaxed);
         }
         self.calls.fetch_add(Calls::WAITING.pack(), Relaxed);
@@ -134,8 +136,8 @@ impl Load {
     }
 
     /// The answer to a call has begun; until now it was waiting.
-    pub(super) fn answered(&self, now: Moment) {
-        self.silent_since.store(now.0, Relaxed);
+    pub(super) fn answered(&self) {
+        self.silent_since.store(NEVER, Relaxed);
         let waited = Calls {
             in_flight: 0,
             waiting: 1,
@@ -155,14 +157,17 @@ impl Load {
     /// Whether nobody was sent here for longer than [`IDLE`], and it is the caller who goes now:
     /// of all who ask at once, one is told so.
     ///
-    /// Where calls still wait for an answer nobody is idle, and they find out how it is. Where the last try
-    /// failed, the next one takes its time.
+    /// Calls that still wait for an answer find out how it is, and there it takes [`IDLE_WAITING`]. Where the
+    /// last try failed, the next one takes its time.
     pub(super) fn claim_idle(&self, now: Moment) -> bool {
         let picked_at = self.picked_at.load(Relaxed);
+        let after = if self.calls().waiting == 0 {
+            IDLE
+        } else {
+            IDLE_WAITING
+        };
         let idle = picked_at == NEVER
-            || (now.since(Moment(picked_at)) > IDLE
-                && self.calls().waiting == 0
-                && now.0 >= self.untried_until.load(Relaxed));
+            || (now.since(Moment(picked_at)) > after && now.0 >= self.untried_until.load(Relaxed));
         idle && self
             .picked_at
             .compare_exchange(picked_at, now.0, Relaxed, Relaxed)
@@ -193,11 +198,11 @@ impl Load {
     pub(super) fn cost(&self, now: Moment, weight: u16) -> Cost {
         let Averages { latency, success } = Averages::unpack(self.averages.load(Relaxed));
         let Calls { in_flight, waiting } = self.calls();
-        let silence = if waiting == 0 {
-            Duration::ZERO
-        } else {
-            let silent_since = Moment(self.silent_since.load(Relaxed));
-            now.since(silent_since).min(SILENCE_MAX)
+        let silence = match self.silent_since.load(Relaxed) {
+            silent_since if waiting > 0 && silent_since != NEVER => {
+                now.since(Moment(silent_since)).min(SILENCE_MAX)
+            }
+            _ => Duration::ZERO,
         };
         // What nobody asks any more, nobody knows: the latency of an idle address fades, and so a
         // slow one is tried again. With a call out it counts in full, and so one call is enough, and

@@ -72,8 +72,8 @@
 //!   not known. So one slow answer takes an instance out for as long as it takes to fade below the
 //!   others, and then *one* call finds out how it is: with that call out, the latency counts in full.
 //!   It does not fade while the last calls have failed: who hangs is not tried again by a call that would hang too.
-//! - **Silence** is latency before it can be measured: while calls wait for the beginning of their answers and nobody
-//!   has had one, the latency is at least the time since (up to 10 s). So an instance that freezes is out of the picks once it
+//! - **Silence** is latency before it can be measured: while calls wait for the beginning of their answers, the latency is at
+//!   least the time since the first of them that began after the last answer (up to 10 s). So an instance that freezes is out of the picks once it
 //!   has been silent for longer than the others take, and not only when the first call to it has timed out.
 //! - **The success rate** is an EWMA as well, where each call weighs at least a fifth, however fast
 //!   they follow each other: an instance that begins to fail is out after a handful of calls. A failure
@@ -82,7 +82,7 @@
 //!   until it has as many in flight as the others, and no flood.
 //! - **Who was not picked for over 3 s** is tried when it is drawn, whatever its load (Kratos's
 //!   `forcePick`): by one call, also when many threads draw it at once. That is how an instance that
-//!   failed comes back. Nobody is tried where calls wait for an answer: they find out. And after a failure the next
+//!   failed comes back. Where calls wait for an answer they find out, and it takes 30 s. And after a failure the next
 //!   try is due in 20 times the time that it took, at least 3 s, twice as late for each try in a row that failed, at most
 //!   60 s: who refuses at once is tried every 3 s for a long time, who let a call run into a timeout of one second
 //!   after 20 s.

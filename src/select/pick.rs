@@ -76,10 +76,10 @@ impl<C> Pick<C> {
 
     /// The answer has begun: the call is in flight still, and its instance is not silent. For an answer that is
     /// a stream; otherwise [`finish`](Self::finish) says it.
-    pub fn answered(&mut self, now: Duration) {
+    pub fn answered(&mut self) {
         if !self.answered {
             self.answered = true;
-            self.candidate.backend.load.answered(now.into());
+            self.candidate.backend.load.answered();
         }
     }
 
@@ -87,7 +87,7 @@ impl<C> Pick<C> {
     /// that is a stream, hand in when it began.
     pub fn finish(mut self, now: Duration, outcome: Outcome) {
         if outcome == Outcome::Success {
-            self.answered(now);
+            self.answered();
         }
         let now = Moment::from(now);
         let latency = now.since(self.began);

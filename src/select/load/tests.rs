@@ -15,7 +15,7 @@ fn at(at_ms: u64) -> Moment {
 fn call(load: &Load, end_ms: u64, took_ms: u64, outcome: Outcome) {
     load.began(at(end_ms - took_ms));
     if outcome == Success {
-        load.answered(at(end_ms));
+        load.answered();
     }
     load.sample(at(end_ms), ms(took_ms), outcome);
     load.ended(outcome == Success);
@@ -166,15 +166,15 @@ fn an_address_is_idle_after_three_seconds_and_for_one_caller() {
 }
 
 #[test]
-fn nobody_is_idle_where_a_call_waits_and_who_is_answered_does_not_wait() {
+fn where_a_call_waits_nobody_is_tried_for_long_and_who_is_answered_does_not_wait() {
     let load = Load::new();
     call(&load, 900, 10, Success);
     load.began(at(1_000));
-    assert!(!load.claim_idle(at(60_000)));
+    assert!(!load.claim_idle(at(31_000)) && load.claim_idle(at(31_001)));
     // A stream, from here on.
-    load.answered(at(60_000));
+    load.answered();
     assert_eq!(load.in_flight(), 1);
-    assert!(load.claim_idle(at(60_001)));
+    assert!(!load.claim_idle(at(34_001)) && load.claim_idle(at(34_002)));
     load.ended(true);
     assert_eq!(load.in_flight(), 0);
 }
@@ -197,11 +197,27 @@ fn calls_that_wait_longer_than_usual_make_an_address_dear_before_they_end() {
     // 2 calls of 10 ms, and 4.
     assert!(silent_is_below(1_010));
     assert!(!silent_is_below(1_021));
-    // One answer, and it is not silent. The other call may still take its time.
-    silent.began(at(1_022));
-    silent.answered(at(1_022));
-    silent.ended(true);
-    assert!(silent_is_below(1_023));
+}
+
+#[test]
+fn a_call_that_waits_by_design_does_not_keep_others_away() {
+    let (uploads, busy) = (Load::new(), Load::new());
+    for load in [&uploads, &busy] {
+        call(load, 1_000, 10, Success);
+    }
+    uploads.began(at(1_000));
+    call(&uploads, 2_000, 10, Success);
+    for _ in 0..3 {
+        busy.began(at(60_000));
+        busy.answered();
+    }
+    let below = |at_ms| {
+        let busy = busy.cost(at(at_ms), 100);
+        uploads.cost(at(at_ms), 100).is_below(busy)
+    };
+    assert!(below(60_000));
+    uploads.began(at(60_000));
+    assert!(!below(60_100));
 }
 
 #[test]
