@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 use tonic::Status;
 
+/// Its name is checked when this is compiled, and not for each call.
+static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The longest that counts; longer ones are as good as none.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// When the call has to have an answer, by its `grpc-timeout`: at most eight digits and a unit
 /// (gRPC over HTTP/2, "Requests"). A header that is none does not count, as in tonic.
 pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let text = headers.get(&TIMEOUT)?.to_str().ok()?;
     let (value, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if value.len() > 8 {
         return None;
