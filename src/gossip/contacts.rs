@@ -4,8 +4,10 @@
 //! called once a second; each of them for ten minutes, then ever more rarely, for ever, also when
 //! nobody is left alive. That is how a joiner joins, and how two halves of a split find each other
 //! again. How many are lost does not matter to the pace: 64 nodes that call three of the other 64 a
-//! second find the way back at once. What is *urgent* is called without that pace: a seed that was just
-//! resolved, and everybody who is lost once one of them is back.
+//! second find the way back at once. What is *urgent* is called at another pace, three every ten milliseconds,
+//! drawn anew each time, too: a seed that was just resolved, and everybody who is lost once one of them is back. Who was called
+//! within the last second waits until it is over: many that are dead would otherwise be called again for each one that is found,
+//! in place of those who live.
 //!
 //! Bounds: `most` addresses ([`Config::max_contacts`](super::Config::max_contacts)). At the bound the lost member that was lost
 //! first makes room, and where all are seeds, the seed that was found first; a seed never does for a lost member.
@@ -31,6 +33,8 @@ use super::Instant;
 
 /// How many addresses are called at a time.
 const AT_A_TIME: usize = 3;
+/// The least time between two calls of those that are urgent, [`AT_A_TIME`] of them each time.
+const SWEEP_GAP: Duration = Duration::from_millis(10);
 /// How long an address is taken for this node's own.
 const SELF_FOR: Duration = Duration::from_secs(30);
 /// How many addresses of this node itself are kept.
@@ -54,9 +58,11 @@ enum Origin {
 #[derive(Debug)]
 struct Contact {
     origin: Origin,
-    /// To be called at once.
+    /// To be called as soon as `next` has come.
     is_urgent: bool,
     since: Instant,
+    /// When it was called last.
+    called: Option<Instant>,
     next: Instant,
     pause: Duration,
 }
@@ -81,6 +87,8 @@ pub(super) struct Contacts {
     ends: BTreeSet<(Instant, u64)>,
     /// When those that are not urgent may be called next.
     next_round: Instant,
+    /// When those that are may be.
+    next_sweep: Instant,
     eagerly_for: Duration,
     interval: Duration,
     /// How many addresses are kept.
@@ -112,6 +120,7 @@ impl Contacts {
             origin: Origin::Seed,
             is_urgent: true,
             since: now,
+            called: None,
             next: now,
             pause,
         };
@@ -139,6 +148,7 @@ impl Contacts {
                 origin,
                 is_urgent: false,
                 since: now,
+                called: None,
                 next,
                 pause: self.interval,
             },
@@ -166,6 +176,7 @@ impl Contacts {
                 origin: Origin::Remembered,
                 is_urgent: false,
                 since: now,
+                called: None,
                 next: now,
                 pause: self.interval,
             });
@@ -224,33 +235,43 @@ impl Contacts {
         self.by_addr.contains_key(&addr)
     }
 
-    /// Somebody who was lost is back: all others are worth a call now.
+    /// Somebody who was lost is back: all others are worth a call now, or once the interval since their last one is over.
     pub(super) fn call_all_now(&mut self, now: Instant) {
         let known = |contact: &&mut Contact| contact.origin != Origin::Remembered;
         for contact in self.by_addr.values_mut().filter(known) {
             contact.is_urgent = true;
-            contact.next = now;
+            contact.next = match contact.called {
+                Some(called) => now.max(called + self.interval),
+                None => now,
+            };
         }
     }
 
-    /// Whom to call now: the urgent ones, or some of those whose turn it is.
+    /// Whom to call now: some of the urgent ones, or some of those whose turn it is.
     pub(super) fn due(&mut self, now: Instant, rng: &mut impl Rng) -> Vec<SocketAddr> {
         let is_due = |contact: &Contact| contact.next <= now;
-        let urgent = |contact: &Contact| contact.is_urgent && is_due(contact);
-        let mut due = self.listed(urgent);
-        if due.is_empty() && now >= self.next_round {
+        let mut due = Vec::new();
+        if now >= self.next_sweep {
+            let mut urgent = self.listed(|contact| contact.is_urgent && is_due(contact));
+            due.extend_from_slice(urgent.partial_shuffle(rng, AT_A_TIME).0);
+        }
+        if !due.is_empty() {
+            self.next_sweep = now + SWEEP_GAP;
+            // The others have their turn when all of these have had it.
+            self.next_round = now + self.interval;
+        } else if now >= self.next_round {
             due = self.drawn(is_due, rng);
             if !due.is_empty() {
                 self.next_round = now + self.interval;
             }
         }
-        due.truncate(AT_A_TIME);
         for addr in &due {
             let contact = self.by_addr.get_mut(addr).expect("it was just listed");
             if now - contact.since > self.eagerly_for {
                 contact.pause = (contact.pause * 2).min(LONGEST_PAUSE);
             }
             contact.is_urgent = false;
+            contact.called = Some(now);
             contact.next = now + contact.pause;
         }
         due
@@ -278,7 +299,7 @@ impl Contacts {
         let contacts = self.by_addr.values();
         let at = |contact: &Contact| {
             if contact.is_urgent {
-                contact.next
+                contact.next.max(self.next_sweep)
             } else {
                 contact.next.max(self.next_round)
             }

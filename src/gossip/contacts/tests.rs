@@ -37,20 +37,73 @@ fn three_of_the_lost_are_called_in_a_second_and_all_get_their_turn() {
 }
 
 #[test]
-fn once_one_is_back_all_others_are_called_without_a_pause() {
+fn once_one_is_back_all_others_are_called_three_in_ten_milliseconds() {
     let mut contacts = contacts();
     for port in 1..=7 {
         contacts.add_lost(at(0), addr(port));
     }
     contacts.call_all_now(at(1));
-    let mut called = Vec::new();
-    for _ in 0..3 {
-        assert_eq!(contacts.next_due(), Some(at(1)));
-        called.extend(contacts.due(at(1), &mut rng()));
+    let (mut rng, mut called) = (rng(), Vec::new());
+    for step in 0..3 {
+        let now = at(1) + SWEEP_GAP * step;
+        assert_eq!(contacts.next_due(), Some(now));
+        called.extend(contacts.due(now, &mut rng));
+        contacts.call_all_now(now);
+        assert!(contacts.due(now, &mut rng).is_empty(), "paced");
     }
     called.sort_unstable();
     assert_eq!(called, (1..=7).map(addr).collect::<Vec<_>>());
     assert_eq!(contacts.next_due(), Some(at(2)));
+}
+
+#[test]
+fn who_was_called_just_now_is_called_again_after_the_interval_and_without_waiting_for_a_turn() {
+    let mut contacts = contacts();
+    for port in 1..=9 {
+        contacts.add_lost(at(0), addr(port));
+    }
+    let mut rng = rng();
+    let before = contacts.due(at(1), &mut rng);
+    contacts.call_all_now(at(1));
+    let mut called = BTreeSet::new();
+    for step in 1..=2 {
+        called.extend(contacts.due(at(1) + SWEEP_GAP * step, &mut rng));
+    }
+    assert_eq!(called.len(), 6);
+    assert!(before.iter().all(|addr| !called.contains(addr)));
+    assert_eq!(contacts.next_due(), Some(at(2)));
+    let mut again = contacts.due(at(2), &mut rng);
+    again.sort_unstable();
+    assert_eq!(
+        again,
+        before
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    );
+}
+
+/// Each that is found makes the others urgent. The dead among them must not take the turns of those who live.
+#[test]
+fn a_thousand_dead_hosts_on_low_addresses_do_not_keep_those_who_live_from_being_called() {
+    let mut contacts = contacts();
+    for port in 1..=1_064 {
+        contacts.add_lost(at(0), addr(port));
+    }
+    let (mut rng, mut now, mut calls) = (rng(), at(10), 0);
+    contacts.call_all_now(now);
+    while (1_001..=1_064).any(|port| contacts.contains(addr(port))) {
+        assert!(now < at(30), "some are never called");
+        let due = contacts.due(now, &mut rng);
+        calls += due.len();
+        for found in due.iter().filter(|addr| addr.port() > 1_000) {
+            contacts.remove(*found);
+            contacts.call_all_now(now);
+        }
+        now = now + SWEEP_GAP;
+    }
+    assert!(calls <= 6_000, "{calls} calls");
 }
 
 #[test]
@@ -153,7 +206,8 @@ fn what_is_remembered_gets_one_call_of_three_while_others_are_due() {
     }
     let mut rng = rng();
     assert_eq!(contacts.due(at(0), &mut rng).len(), 3, "urgent seeds");
-    assert_eq!(contacts.due(at(0), &mut rng).len(), 1, "the last of them");
+    let last = contacts.due(at(0) + SWEEP_GAP, &mut rng);
+    assert_eq!(last.len(), 1, "the last of them");
     let mut called = std::collections::BTreeSet::new();
     for second in 2..=60 {
         let due = contacts.due(at(second), &mut rng);

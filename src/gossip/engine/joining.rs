@@ -33,8 +33,6 @@ use crate::gossip::{
 /// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes. Where the welcome may be sealed and the
 /// hello is not, the seal's bytes come on top.
 const HELLO_PAYLOAD_BYTES: usize = 96;
-/// How long after one call to the lost the next may go out while many are to be called at once.
-const SWEEP_GAP: std::time::Duration = std::time::Duration::from_millis(10);
 
 impl Engine {
     /// Whether the driver is to resolve its seeds and call [`Self::handle_seeds`]. True once for
@@ -111,14 +109,7 @@ impl Engine {
         for addr in self.contacts.due(now.instant, &mut self.rng) {
             self.say_hello(now, addr, 0);
         }
-        if let Some(at) = self.contacts.next_due() {
-            let at = if at > now.instant {
-                at
-            } else {
-                now.instant + SWEEP_GAP
-            };
-            self.timers.set(TimerKey::Contact, at);
-        }
+        self.schedule_contact(now);
     }
 
     /// One that was held dead is back, so a split may have ended: the others that are held dead
