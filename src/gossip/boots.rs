@@ -54,25 +54,35 @@ impl Boots {
         }
     }
 
-    /// Whether a new identity may be let in.
+    /// Whether a new identity may be let in. Only one that is let in has had its turn.
     pub(super) fn admit(&mut self, now: Instant, addr: SocketAddr, new: New) -> bool {
-        (new == New::Stranger || self.in_its_turn(now, addr))
-            && (new == New::Rebirth || self.budget.take(now))
+        let has_turns = new != New::Stranger;
+        if has_turns && self.turns_taken(now, addr) >= IN_A_ROW {
+            return false;
+        }
+        let admitted = new == New::Rebirth || self.budget.take(now);
+        if admitted && has_turns {
+            self.take_turn(now, addr);
+        }
+        admitted
     }
 
-    fn in_its_turn(&mut self, now: Instant, addr: SocketAddr) -> bool {
+    fn turns_taken(&mut self, now: Instant, addr: SocketAddr) -> u32 {
         while let Some((since, first)) = self.windows.front().copied()
             && now - since >= WINDOW
         {
             self.windows.pop_front();
             self.recent.remove(&first);
         }
+        self.recent.get(&addr).map_or(0, |(_, count)| *count)
+    }
+
+    fn take_turn(&mut self, now: Instant, addr: SocketAddr) {
         let (_, count) = self.recent.entry(addr).or_insert_with(|| {
             self.windows.push_back((now, addr));
             (now, 0)
         });
         *count += 1;
-        *count <= IN_A_ROW
     }
 
     /// How many addresses are counted.
@@ -114,5 +124,22 @@ mod tests {
         assert_eq!(boots.len(), 4_999);
         assert!(boots.admit(at(8_000), addr(1), New::Rebirth));
         assert_eq!((boots.len(), boots.windows.len()), (1, 1));
+    }
+
+    #[test]
+    fn who_finds_no_place_among_all_has_not_had_its_turn() {
+        let mut boots = Boots::new(1, 1, at(0));
+        assert!(boots.admit(at(0), addr(1), New::Stranger));
+        assert!((0..20).all(|_| !boots.admit(at(0), addr(2), New::Boot)));
+        assert_eq!(boots.len(), 0);
+        assert!(boots.admit(at(1_000), addr(2), New::Boot));
+    }
+
+    #[test]
+    fn who_has_had_its_turns_takes_no_place_among_all() {
+        let mut boots = Boots::new(1, 9, at(0));
+        let taken = (0..20).filter(|_| boots.admit(at(0), addr(1), New::Boot));
+        assert_eq!(taken.count(), 8);
+        assert!(boots.admit(at(0), addr(2), New::Stranger));
     }
 }

@@ -33,6 +33,9 @@ impl Engine {
             }
             return;
         }
+        if !self.feeds_foca() {
+            return;
+        }
         let is_known = self.members.get(id.addr).is_some();
         // Death of somebody unknown is no news.
         if !is_known && item.health == Health::Down || !self.is_admissible(now, &id, 0) {

@@ -41,11 +41,11 @@ impl Engine {
         from: SocketAddr,
         preamble: &Preamble,
         head: SwimHead,
-        packet: &[u8],
+        bytes: &[u8],
     ) -> Result<(), Cause> {
         let src = sender(from, preamble, &head);
         let addr = src.addr;
-        let mut packet = SwimPacket::read(src, self.me, packet).map_err(|_| Cause::Malformed)?;
+        let mut packet = SwimPacket::read(src, self.me, bytes).map_err(|_| Cause::Malformed)?;
         self.stats.unknown_extensions += packet.unknown_extensions;
         if !self.feeds_foca() {
             return Ok(());
@@ -61,19 +61,27 @@ impl Engine {
             self.correct_address(now, src);
             return Err(Cause::Misaddressed);
         }
-        if !self.may_boot(now, &src) {
-            return Err(Cause::NotAdmitted);
+        if self.is_too_large_for_foca(bytes.len(), &packet) {
+            return Err(Cause::Malformed);
         }
         // Nobody of ours sends it, and its answer is a full packet (trap 8).
         let is_announce = packet.header.message == foca::Message::Announce;
         if is_announce && !self.proofs.is_proven(now.instant, from) {
             return Err(Cause::Unproven);
         }
-        self.filter_updates(now, &mut packet);
+        if !self.may_boot(now, &src) {
+            return Err(Cause::NotAdmitted);
+        }
+        if !self.hears(&src) {
+            // Nor does foca, but it tells the sender that it is dead. What is said by the way is not looked at.
+            packet.updates.clear();
+        }
+        self.hear_rivals(now, &mut packet);
         if self.me != packet.header.dst || !self.feeds_foca() {
             // Word of a rival was in it, and we are another one now.
             return Err(Cause::Misaddressed);
         }
+        self.filter_updates(now, &mut packet);
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         match self.swim.handle_data(&bytes, &mut self.effects) {
@@ -148,16 +156,52 @@ impl Engine {
         admitted
     }
 
-    fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
+    /// Whether foca takes anything from this sender: not from one that it holds dead, nor from one that another identity has
+    /// replaced.
+    fn hears(&self, src: &PeerId) -> bool {
+        self.members.get(src.addr).is_none_or(|peer| {
+            if peer.id == *src {
+                peer.is_active()
+            } else {
+                src.supersedes(&peer.id)
+            }
+        })
+    }
+
+    /// Whether foca would refuse a packet for its size. Only a large one has to be written to be measured: what it may bring
+    /// that foca is not shown counts for nothing.
+    fn is_too_large_for_foca(&self, wire_bytes: usize, packet: &SwimPacket) -> bool {
+        let most = foca_config(&self.config, 1).max_packet_size.get();
+        if wire_bytes + HEAD_BYTES <= most {
+            return false;
+        }
+        let mut bytes = Vec::new();
+        packet.write(&mut bytes);
+        bytes.len() > most
+    }
+
+    /// Takes word of our own address out of a packet, and acts on it.
+    fn hear_rivals(&mut self, now: Now, packet: &mut SwimPacket) {
         let mut rivals = Vec::new();
+        packet.updates.retain(|update| {
+            let id = update.id();
+            let is_rival = id.addr == self.me.addr && *id != self.me;
+            if is_rival {
+                rivals.push((*id, health(update.state())));
+            }
+            !is_rival
+        });
+        for (rival, health) in rivals {
+            self.rival_heard(now, rival, health);
+        }
+    }
+
+    /// Takes out what is known, and what is not let in.
+    fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
         // The sender itself may be a stranger.
         let mut coming = usize::from(self.members.get(packet.header.src.addr).is_none());
         packet.updates.retain(|update| {
             let id = update.id();
-            if id.addr == self.me.addr && *id != self.me {
-                rivals.push((*id, health(update.state())));
-                return false;
-            }
             let known = self.members.get(id.addr);
             let is_news = known.is_none_or(|peer| {
                 peer.is_changed_by(id, update.incarnation(), health(update.state()))
@@ -172,9 +216,6 @@ impl Engine {
             coming += usize::from(admissible && is_stranger);
             admissible
         });
-        for (rival, health) in rivals {
-            self.rival_heard(now, rival, health);
-        }
     }
 
     /// A peer addressed an identity that we no longer bear: it missed our rebirth. Unless it learns

@@ -238,11 +238,15 @@ fn a_packet_larger_than_foca_takes_is_malformed_and_changes_nothing() {
         .find(|(datagram, _)| datagram.len() <= 1_200)
         .unwrap();
     assert!(packet > room, "{packet} of {room}");
-    let before = world.engine(1).members();
+    let books = |world: &World| {
+        let engine = world.engine(1);
+        (engine.members(), format!("{:?}", engine.boots))
+    };
+    let before = books(&world);
     world.with(1, |engine, now| {
         engine.handle_datagram(now, addr(2), &datagram);
     });
-    assert_eq!(world.engine(1).members(), before);
+    assert_eq!(books(&world), before);
     assert_eq!(world.engine(1).stats().dropped.malformed, 1);
 }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::{gossip::wire::frame::Preamble, registry::ServiceInstance};
 
 mod address;
+mod admission;
 mod amplification;
 #[cfg(feature = "testing")]
 mod assumed;
