@@ -217,7 +217,10 @@ impl Process for Engine {
             known_members: stats.known_members,
             sizes: stats.sizes,
             syncs: stats.syncs,
-            garbage: stats.dropped.malformed + stats.dropped.truncated + stats.dropped.oversized,
+            garbage: stats.dropped.malformed
+                + stats.records_malformed
+                + stats.dropped.truncated
+                + stats.dropped.oversized,
             fingerprint: self.fingerprint(),
             suspects: stats.suspects,
             sessions: stats.sessions,

@@ -20,6 +20,8 @@ pub struct Stats {
     pub unknown_extensions: u64,
     /// Records that were refused at a bound of the table.
     pub records_refused: u64,
+    /// Records that do not follow the schema, or say what cannot be. Only they are left out of what came in one datagram.
+    pub records_malformed: u64,
     /// Records that were refused because they are not signed as [`Security::trusted`](super::Security::trusted) demands,
     /// each time that one came.
     pub records_untrusted: u64,

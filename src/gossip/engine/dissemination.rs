@@ -11,7 +11,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Engine, TimerKey, standing::Life};
+use super::{Engine, TimerKey, outbox::Topic, standing::Life};
 use crate::{
     gossip::{
         Instant, Now,
@@ -20,7 +20,7 @@ use crate::{
         stats::Cause,
         wire::{
             codec::encode,
-            message::{Item, News, RecordKey, kind},
+            message::{Item, RecordKey, kind},
         },
     },
     table::Record,
@@ -236,24 +236,22 @@ impl Engine {
         }
     }
 
-    pub(super) fn news_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        news: News<'_>,
-    ) -> Result<(), Cause> {
-        for item in news.items {
-            self.item_received(now, from, item)?;
+    /// Takes in what came together. An item that is malformed is left out, and counted: what stands around it has been read
+    /// already, and is sound.
+    pub(super) fn items_received(&mut self, now: Now, from: SocketAddr, items: Vec<Item<'_>>) {
+        for item in items {
+            let Err(cause) = self.item_received(now, from, item) else {
+                continue;
+            };
+            self.stats.records_malformed += 1;
+            if let Some(held_back) = self.logs.pass(now.instant, Topic::Dropped(cause)) {
+                let cause = cause.name();
+                tracing::warn!(target: "tidings::gossip", %from, cause, held_back, "record left out");
+            }
         }
-        Ok(())
     }
 
-    pub(super) fn item_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        item: Item<'_>,
-    ) -> Result<(), Cause> {
+    fn item_received(&mut self, now: Now, from: SocketAddr, item: Item<'_>) -> Result<(), Cause> {
         match item {
             Item::Record { key, seq, content } => {
                 self.record_received(now, from, key, seq, content)

@@ -115,7 +115,7 @@ impl Engine {
             Message::Swim(head, packet) => {
                 self.swim_received(now, from, &preamble, head, packet)?;
             }
-            Message::News(news) => self.news_received(now, from, news)?,
+            Message::News(news) => self.items_received(now, from, news.items),
             Message::Digest(digest) => self.digest_received(now, from, &digest),
             Message::Inventory(inventory) => self.inventory_received(now, from, inventory)?,
             Message::Pull(pull) => self.pull_received(now, from, pull),

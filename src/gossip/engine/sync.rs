@@ -398,9 +398,7 @@ impl Engine {
         for member in page.members {
             self.member_listed(now, member);
         }
-        for item in page.items {
-            self.item_received(now, from, item)?;
-        }
+        self.items_received(now, from, page.items);
         self.part_done(now, page.part);
         Ok(())
     }

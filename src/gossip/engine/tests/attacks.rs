@@ -8,7 +8,9 @@ use crate::{
         foca_runtime::foca_config,
         wire::{
             content,
-            message::{Hello, Item, Message, News, RecordKey, SwimHead, addressee, kind},
+            message::{
+                Hello, Item, Message, News, Page, Part, RecordKey, SwimHead, addressee, kind,
+            },
             swim::{HEAD_BYTES, SwimPacket},
         },
     },
@@ -24,6 +26,85 @@ fn tell(world: &mut World, from: u16, to: u16, item: Item<'_>) {
     world.with(to, |engine, now| {
         engine.handle_datagram(now, addr(from), &datagram.payload);
     });
+}
+
+/// Three records of strangers, of which the second is none.
+fn items_with_one_that_is_malformed(now: Now) -> [(RecordKey, Vec<u8>); 3] {
+    let good = content::write([Arc::new(instance("users", "u"))].iter());
+    [(21, good.clone()), (22, vec![255; 9]), (23, good)].map(|(port, content)| {
+        let owner = PeerId::new(addr(port), now.unix_ms, 0).owner();
+        (RecordKey::new(owner, "users"), content)
+    })
+}
+
+fn records_of(items: &[(RecordKey, Vec<u8>)]) -> Vec<Item<'_>> {
+    let items = items.iter().map(|(key, content)| Item::Record {
+        key: key.clone(),
+        seq: 1,
+        content,
+    });
+    items.collect()
+}
+
+#[test]
+fn a_malformed_record_among_news_is_left_out_and_counted_and_the_others_are_taken() {
+    let mut world = World::cluster(14, 3);
+    let items = items_with_one_that_is_malformed(world.time(0));
+    let datagram = world.with(2, |engine, now| {
+        let items = records_of(&items);
+        engine.send(now, addr(1), &Message::News(News { items }));
+        engine.transmits.pop_back().unwrap()
+    });
+    world.with(1, |engine, now| {
+        engine.handle_datagram(now, addr(2), &datagram.payload);
+    });
+    let stats = world.engine(1).stats();
+    assert_eq!((stats.records, stats.records_malformed), (2, 1));
+    assert_eq!(stats.dropped.malformed, 0, "the datagram was used");
+}
+
+#[test]
+fn a_malformed_record_in_a_page_is_left_out_and_counted_and_the_reconciliation_goes_on() {
+    let mut world = World::cluster(15, 3);
+    world.run(secs(15));
+    let items = items_with_one_that_is_malformed(world.time(0));
+    // Its own request is lost, and so nobody else answers.
+    world.link = Box::new(|from, _, datagram| {
+        if from == addr(2) && kind_of(datagram) == kind::DIGEST {
+            Fate::Lose
+        } else {
+            Fate::Deliver
+        }
+    });
+    let preamble = Preamble {
+        session: world.engine(1).session,
+        nonce: u64::MAX,
+        boot: world.engine(1).me.boot,
+        fingerprint: 77,
+        kind: kind::NEWS,
+    };
+    world.with(2, |engine, now| {
+        engine.compare_fingerprint(now, addr(1), &preamble);
+    });
+    let asks = |world: &World| world.engine(2).sync.peer() == Some(addr(1));
+    world.until(secs(3), asks).expect("it asks");
+    let part = Part {
+        session: world.engine(2).sync.request().unwrap(),
+        index: 0,
+        count: 1,
+        next: None,
+    };
+    let page = Page {
+        part,
+        members: Vec::new(),
+        items: records_of(&items),
+    };
+    world
+        .with(2, |engine, now| engine.page_received(now, addr(1), page))
+        .unwrap();
+    let stats = world.engine(2).stats();
+    assert_eq!((stats.records, stats.records_malformed), (2, 1));
+    assert_eq!(world.engine(2).sync.peer(), None, "it is over");
 }
 
 #[test]

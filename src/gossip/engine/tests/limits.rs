@@ -272,7 +272,7 @@ fn notices_claim_no_more_than_64_records_of_64_kib() {
             let (seq, length) = (1, (64 << 10) + 1);
             let items = vec![Item::Notice { key, seq, length }];
             flood.say(&Message::News(News { items }));
-            assert_eq!(flood.victim.stats().dropped.malformed, 1);
+            assert_eq!(flood.victim.stats().records_malformed, 1);
             let sizes = flood.victim.stats().sizes;
             assert_eq!((sizes.assemblies, sizes.assembly_bytes), (64, 4 << 20));
         },
