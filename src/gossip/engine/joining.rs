@@ -189,7 +189,7 @@ impl Engine {
                 // What was said to another address is of the identity on that one: whoever sees it can have it sent here, with
                 // a cookie of ours.
                 if hello.known.is_some() && canonical(hello.to) == self.me.addr {
-                    self.own_standing_heard(now, hello.known);
+                    self.own_standing_heard(now, from, hello.known);
                 }
             }
             self.prove(now, from);
@@ -241,7 +241,11 @@ impl Engine {
             return Ok(());
         }
         self.compare_observed(now, canonical(welcome.observed));
-        self.own_standing_heard(now, welcome.known);
+        self.own_standing_heard(now, called.addr, welcome.known);
+        if self.life == Life::SteppedBack {
+            // It was asked, and no more.
+            return Ok(());
+        }
         // A cookie that was not taken is not tried again before the next call.
         if !welcome.accepted && !called.with_cookie {
             self.say_hello(now, called.addr, welcome.cookie);

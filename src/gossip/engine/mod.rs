@@ -14,6 +14,7 @@
 //! | `inquiries` | finding out whether a member answers, for us and for others |
 //! | `pauses` | this process was stopped |
 //! | `standing` | our own identity: rebirth, address conflicts |
+//! | `vacancy` | one that has stepped back: whether its address is free |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
 //! | `records` | our own records, others' records, owner repair |
 //! | `signing` | signed records: who may write what |
@@ -49,6 +50,7 @@ use self::{
     signing::Verification,
     standing::{Life, Rebirths},
     sync::Sync,
+    vacancy::Vacancy,
 };
 use super::{
     Config, ConfigError, Instant, Now, Stats,
@@ -97,6 +99,7 @@ mod signing;
 mod standing;
 mod suspecting;
 mod sync;
+mod vacancy;
 
 #[cfg(test)]
 mod tests;
@@ -217,6 +220,7 @@ pub struct Engine {
     /// The identity with which this process began, or began again after it had stepped back.
     started: PeerId,
     rebirths: Rebirths,
+    vacancy: Vacancy,
     conflict_told: Option<Instant>,
 
     swim: Swim,
@@ -324,6 +328,7 @@ impl Engine {
             life: Life::default(),
             started: me,
             rebirths: Rebirths::default(),
+            vacancy: Vacancy::default(),
             conflict_told: None,
             swim: swim(&config, me, rng.random()),
             effects: Effects::default(),

@@ -15,9 +15,9 @@
 //! clock, or another process. We take the least identity above it, which keeps the time of the
 //! start that began the dispute. So whoever finds *its own* start time in a rival's identity knows
 //! that it is the one who came later, and steps back: it no longer takes part, and asks now and
-//! then whether the address is free. The other one goes on.
+//! then whether the address is free (see `vacancy`). The other one goes on.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use rand::RngExt;
 
@@ -38,10 +38,10 @@ const REBIRTH_PAUSE: Duration = Duration::from_millis(200);
 const REBIRTH_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// After so long without one the pause is short again.
 const REBIRTH_FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-/// How often one that has stepped back asks whether the address is free.
-const STEP_BACK_RETRY: Duration = Duration::from_secs(30);
+/// The least time between two events about one conflict.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
 /// How many peers are asked what they know of us.
-const ASKED: usize = 3;
+pub(super) const ASKED: usize = 3;
 
 /// How the node takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,46 +84,51 @@ impl Engine {
     }
 
     /// A peer says what it knows of the identity on our address.
-    pub(super) fn own_standing_heard(&mut self, now: Now, standing: Option<Standing>) {
-        let Some(Standing {
-            boot,
-            renewal,
-            health,
-        }) = standing
-        else {
+    pub(super) fn own_standing_heard(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        standing: Option<Standing>,
+    ) {
+        let addr = self.me.addr;
+        let known = standing.map(|standing| {
+            let Standing {
+                boot,
+                renewal,
+                health,
+            } = standing;
+            let id = PeerId {
+                addr,
+                boot,
+                renewal,
+            };
+            (id, health)
+        });
+        if self.life == Life::SteppedBack {
+            return self.vacancy_heard(now, from, known);
+        }
+        match known {
             // Nobody holds our address there.
-            return self.address_is_free(now);
-        };
-        let known = PeerId {
-            addr: self.me.addr,
-            boot,
-            renewal,
-        };
-        if known == self.me {
-            if health == Health::Down && self.life == Life::SteppedBack {
-                self.address_is_free(now);
-            } else if health == Health::Down {
+            None => {}
+            Some((known, Health::Down)) if known == self.me => {
                 self.reborn_as(now, self.me.reborn());
             }
-        } else {
-            self.rival_heard(now, known, health);
+            Some((known, _)) if known == self.me => {}
+            Some((rival, health)) => self.rival_heard(now, rival, health),
         }
     }
 
     /// An identity on our address that is not our present one.
     pub(super) fn rival_heard(&mut self, now: Now, rival: PeerId, health: Health) {
-        if !rival.supersedes(&self.me) || rival.is_from_the_future(now.unix_ms) {
+        if self.life == Life::SteppedBack
+            || !rival.supersedes(&self.me)
+            || rival.is_from_the_future(now.unix_ms)
+        {
             return;
-        }
-        if health == Health::Down && self.life == Life::SteppedBack {
-            return self.address_is_free_above(now, rival);
         }
         if rival.boot == self.me.boot {
             // Ours, from before this machine was rolled back.
             return self.reborn_as(now, rival.reborn());
-        }
-        if health != Health::Down && self.life == Life::SteppedBack {
-            return;
         }
         if health != Health::Down && rival.started_unix_ms() == self.start_ms() {
             return self.step_back(now);
@@ -145,7 +150,7 @@ impl Engine {
     fn tell_conflict(&mut self, now: Now, event: Event) {
         let quiet = self
             .conflict_told
-            .is_none_or(|told| now.instant - told > STEP_BACK_RETRY);
+            .is_none_or(|told| now.instant - told > TOLD_EVERY);
         if quiet {
             self.conflict_told = Some(now.instant);
             self.replica.tell(event);
@@ -170,28 +175,20 @@ impl Engine {
                 stepped_back: true,
             },
         );
-        self.timers
-            .set(TimerKey::Rebirth, now.instant + STEP_BACK_RETRY);
+        self.watch_vacancy(now);
     }
 
-    /// A peer knows nobody on our address, or only a dead one.
-    fn address_is_free(&mut self, now: Now) {
-        self.address_is_free_above(now, self.me);
-    }
-
-    /// The address is free, and `known` is the highest identity that was heard of on it.
-    fn address_is_free_above(&mut self, now: Now, known: PeerId) {
-        if self.life == Life::SteppedBack {
-            let again = PeerId::new(self.me.addr, now.unix_ms, self.rng.random());
-            let next = if again.supersedes(&known) {
-                again
-            } else {
-                PeerId::taking_over(known)
-            };
-            self.started = next;
-            self.life = Life::Defunct;
-            self.reborn_as(now, next);
-        }
+    /// The address from which we have stepped back is free, and `known` is the highest identity that was heard of on it.
+    pub(super) fn begin_again(&mut self, now: Now, known: PeerId) {
+        let again = PeerId::new(self.me.addr, now.unix_ms, self.rng.random());
+        let next = if again.supersedes(&known) {
+            again
+        } else {
+            PeerId::taking_over(known)
+        };
+        self.started = next;
+        self.life = Life::Defunct;
+        self.reborn_as(now, next);
     }
 
     /// Begins again under a new boot, as a process that was started again would.
@@ -231,12 +228,7 @@ impl Engine {
 
     pub(super) fn rebirth_due(&mut self, now: Now) {
         if self.life == Life::SteppedBack {
-            self.timers
-                .set(TimerKey::Rebirth, now.instant + STEP_BACK_RETRY);
-            for addr in self.members.choose(ASKED, &mut self.rng) {
-                self.say_hello(now, addr, 0);
-            }
-            return;
+            return self.vacancy_due(now);
         }
         if let Some(id) = self.rebirths.due.take() {
             self.reborn_as(now, id);

@@ -139,6 +139,45 @@ fn one_that_stepped_back_takes_the_address_when_it_is_free() {
 }
 
 #[test]
+fn one_that_stepped_back_does_not_return_on_the_word_of_one_that_knows_nothing() {
+    let mut world = two_on_one_address(8, 0);
+    world.run(secs(60));
+    assert_eq!(world.engine(22).life, Life::SteppedBack);
+    // One that has just started, and has not joined.
+    world.start(5, &[]);
+    world.with(22, |engine, now| engine.say_hello(now, addr(5), 0));
+    let returned = |world: &World| world.engine(22).life != Life::SteppedBack;
+    assert_eq!(world.until(secs(600), returned), None);
+    let known = world.engine(5).members.get(addr(2));
+    assert!(known.is_none(), "asking is not joining");
+    assert_eq!(conflicts(&world, 2, true), 0);
+}
+
+#[test]
+fn one_that_stepped_back_returns_though_there_is_only_one_other() {
+    let mut world = World::cluster(9, 2);
+    world.register(2, "users", "a");
+    world.run(secs(5));
+    let me = world.engine(2).me;
+    // Nobody has heard of this rival but the node itself.
+    let rival = PeerId {
+        boot: me.boot + 1,
+        ..me
+    };
+    world.with(2, |engine, now| {
+        engine.rival_heard(now, rival, Health::Alive);
+    });
+    assert_eq!(world.engine(2).life, Life::SteppedBack);
+    let back = |world: &World| {
+        world.engine(2).life == Life::Running
+            && world.is_converged()
+            && world.all_see("users", &["a"])
+    };
+    let took = world.until(secs(300), back).expect("it returns");
+    assert!(took < secs(130), "{took:?}");
+}
+
+#[test]
 fn an_unreachable_holder_of_an_address_is_reborn_at_a_bounded_pace() {
     // The younger one's clock is an hour back, so it takes itself for the older. The network goes
     // on to serve the other, so it is declared down again and again.
