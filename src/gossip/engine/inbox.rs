@@ -2,13 +2,15 @@
 //!
 //! | sender's address | may send |
 //! |---|---|
-//! | proven by a cookie | everything |
+//! | proven by a cookie, by one that is let in | everything |
 //! | a live member's | everything but what asks for more than it is itself, see [`Engine::asks_for_more`] |
 //! | a dead member's, in whose name it speaks | foca's packets (it is told that it is dead), hello |
 //! | any other | hello; anything else is parked, and answered with a cookie |
 //!
 //! A member's address can be forged as any other one, and who has proven an address of its own can have any other one
 //! taken for a member's. So pages go only where somebody has shown that they are heard.
+//!
+//! Who has proven its address and is not let in is any other: it changes nothing about a member.
 
 use std::net::SocketAddr;
 

@@ -192,7 +192,10 @@ impl Engine {
                     self.own_standing_heard(now, from, hello.known);
                 }
             }
-            self.prove(now, from);
+            // One that is not let in stays a stranger, whatever it has shown of its address.
+            if self.is_member(&caller) {
+                self.prove(now, from);
+            }
         }
         let known = if caller.addr == self.me.addr {
             let me = self.me;
@@ -250,7 +253,8 @@ impl Engine {
         if !welcome.accepted && !called.with_cookie {
             self.say_hello(now, called.addr, welcome.cookie);
         }
-        if from == canonical(called.addr) {
+        let admissible = self.is_admissible(now, &host, 0);
+        if admissible && from == canonical(called.addr) {
             // Whoever answers from another address has heard the call, and that address may be anybody's.
             self.prove(now, from);
         }
@@ -261,7 +265,7 @@ impl Engine {
             // The seed has another name for itself; under that it is a member now.
             self.contacts.remove(called.addr);
         }
-        if self.is_admissible(now, &host, 0) {
+        if admissible {
             self.learn(now, host, 0, Health::Alive, false);
         }
         if self.members.is_active(host.addr) {

@@ -1,6 +1,10 @@
 //! What is not let in, or not heard, takes nobody's turn and changes nothing about a live member.
 
 use super::*;
+use crate::gossip::{
+    engine::inbox::Trust,
+    wire::message::{Ask, Hello, Inventory, MemberItem, Message, News, Part},
+};
 
 /// Hands the node on `to` what `say` makes the node on `from` send.
 fn say(world: &mut World, from: u16, to: u16, say: impl FnOnce(&mut Engine, Now)) {
@@ -72,4 +76,118 @@ fn a_packet_that_is_dropped_for_word_of_a_rival_takes_nobodys_turn() {
     assert!(world.engine(1).me.supersedes(&rival));
     assert_eq!(world.engine(1).members.get(addr(2)).unwrap().id, victim);
     assert!(a_restart_is_let_in(&mut world));
+}
+
+/// Three nodes that know as many as they may, and the one on port 4, which says hello to the first.
+fn full_cluster(seed: u64) -> World {
+    let mut world = World::cluster_with(seed, 3, |config| config.max_members = 2);
+    world.run(secs(5));
+    world.start(4, &[1]);
+    world.run(secs(3));
+    assert!(world.engine(1).stats().at_limit.members > 0, "it has tried");
+    assert!(!world.engine(1).members.is_active(addr(4)));
+    world
+}
+
+#[test]
+fn one_that_is_not_let_in_is_trusted_with_nothing() {
+    let mut world = full_cluster(3);
+    let now = world.time(0);
+    assert_eq!(world.engine(1).trust(now, addr(4)), Trust::Unknown);
+    let victim = world.engine(2).me;
+    for token in 0..300 {
+        say(&mut world, 4, 1, |engine, now| {
+            let about = victim.into();
+            engine.send(now, addr(1), &Message::Ask(Ask { token, about }));
+        });
+    }
+    assert_eq!(world.engine(1).stats().sizes.inquiries, 0);
+    let is_left = world.with(1, |engine, now| {
+        engine.answer_budget.take_many(now.instant, 200)
+    });
+    assert!(is_left, "the budget of answers is for members");
+}
+
+#[test]
+fn one_that_is_not_let_in_makes_nobody_suspected_by_what_it_lists() {
+    let mut world = full_cluster(4);
+    let victim = world.engine(2).me;
+    say(&mut world, 4, 1, |engine, now| {
+        engine.send(now, addr(1), &Message::News(News { items: Vec::new() }));
+    });
+    let asked = |world: &World| world.engine(1).sync.peer().is_some();
+    world.until(secs(2), asked);
+    let session = world.engine(1).sync.request().unwrap_or(1);
+    say(&mut world, 4, 1, |engine, now| {
+        let part = Part {
+            session,
+            index: 0,
+            count: 1,
+            next: None,
+        };
+        let death = MemberItem {
+            id: victim.into(),
+            incarnation: 0,
+            health: Health::Down,
+        };
+        let inventory = Inventory {
+            part,
+            members: vec![death],
+            records: Vec::new(),
+        };
+        engine.send(now, addr(1), &Message::Inventory(inventory));
+    });
+    assert_eq!(world.engine(1).members.suspects(), 0);
+}
+
+#[test]
+fn an_earlier_identity_on_a_members_address_proves_no_address_of_a_stranger() {
+    let mut world = full_cluster(5);
+    let member = world.engine(2).me;
+    let own = world.engine(1).me;
+    for claimed in [member, own] {
+        let stranger = addr(666);
+        let caller = PeerId {
+            boot: claimed.boot - 1,
+            ..claimed
+        };
+        let cookie = world.engine(1).proofs.cookie(world.now, stranger);
+        let hello = Hello {
+            token: 1,
+            cookie,
+            me: caller.into(),
+            to: addr(1),
+            known: None,
+            joining: false,
+            padding: vec![0; 96],
+        };
+        let mut payload = Vec::new();
+        let kind = Message::Hello(hello).write(&mut payload);
+        let preamble = Preamble {
+            session: [6; 16],
+            nonce: 1,
+            boot: caller.boot,
+            fingerprint: 0,
+            kind,
+        };
+        let mut datagram = Vec::new();
+        preamble.write(ClusterTag::of("test"), &mut datagram);
+        datagram.extend_from_slice(&payload);
+        world.with(1, |engine, now| {
+            engine.handle_datagram(now, stranger, &datagram);
+        });
+        let now = world.time(0);
+        assert_eq!(world.engine(1).trust(now, stranger), Trust::Unknown);
+    }
+}
+
+#[test]
+fn a_seed_for_which_there_is_no_room_is_trusted_with_nothing() {
+    let mut world = World::cluster_with(6, 3, |config| config.max_members = 2);
+    world.start(4, &[]);
+    world.with(1, |engine, now| engine.handle_seeds(now, [addr(4)]));
+    world.run(secs(1));
+    assert!(world.engine(4).members.is_active(addr(1)), "it was called");
+    let now = world.time(0);
+    assert_eq!(world.engine(1).trust(now, addr(4)), Trust::Unknown);
 }
