@@ -8,6 +8,7 @@
 //! | `inbox` | unframing what comes in, who is trusted with what |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
 //! | `membership` | foca's packets, timers and effects |
+//! | `admission` | what of a packet is let in |
 //! | `probing` | the probe that foca has under way: pings sent again, blame, haste |
 //! | `suspecting` | suspicions: their timers, and what ends them |
 //! | `cases` | whom we suspect ourselves: others are asked, the suspect is told |
@@ -74,6 +75,7 @@ use super::{
 };
 use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
 
+mod admission;
 #[cfg(feature = "testing")]
 mod assume;
 mod cases;
