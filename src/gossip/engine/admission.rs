@@ -3,6 +3,9 @@
 //! Before foca sees a packet, what it must not see is taken out: word of our own address (foca would pass a higher boot on as
 //! down, trap 11), boots from the far future, strangers beyond the bound or too many at once, and all that one says who is
 //! held dead. What foca would not take in anyway takes nobody's turn.
+//!
+//! What is said of this node itself is about nobody who would have to be let in: whatever limit is reached, a suspicion of it is
+//! heard, and can be refuted.
 
 use super::Engine;
 use crate::gossip::{
@@ -88,8 +91,16 @@ impl Engine {
     pub(super) fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
         // The sender itself may be a stranger.
         let mut coming = usize::from(self.members.get(packet.header.src.addr).is_none());
+        let mut suspicion_of_us = self.suspicion_of_us(packet);
         packet.updates.retain(|update| {
             let id = update.id();
+            if *id == self.me {
+                // That is about nobody who would have to be let in. That we are dead our peers tell us themselves.
+                let is_heard = update.state() == foca::State::Suspect
+                    && suspicion_of_us == Some(update.incarnation());
+                suspicion_of_us = suspicion_of_us.filter(|_| !is_heard);
+                return is_heard;
+            }
             let known = self.members.get(id.addr);
             let is_news = known.is_none_or(|peer| {
                 peer.is_changed_by(id, update.incarnation(), health(update.state()))
@@ -104,5 +115,14 @@ impl Engine {
             coming += usize::from(admissible && is_stranger);
             admissible
         });
+    }
+
+    /// The incarnation at which a packet says that we are suspected, the highest one of several: foca answers each with
+    /// a round of gossip, and to refute that one is to refute them all.
+    fn suspicion_of_us(&self, packet: &SwimPacket) -> Option<u16> {
+        let updates = packet.updates.iter();
+        let suspicions = updates
+            .filter(|update| *update.id() == self.me && update.state() == foca::State::Suspect);
+        suspicions.map(foca::Member::incarnation).max()
     }
 }

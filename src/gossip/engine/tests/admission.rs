@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gossip::{
+    boots::New,
     engine::inbox::Trust,
     wire::message::{Ask, Hello, Inventory, MemberItem, Message, News, Part},
 };
@@ -190,4 +191,56 @@ fn a_seed_for_which_there_is_no_room_is_trusted_with_nothing() {
     assert!(world.engine(4).members.is_active(addr(1)), "it was called");
     let now = world.time(0);
     assert_eq!(world.engine(1).trust(now, addr(4)), Trust::Unknown);
+}
+
+/// A node is no member of its own list, and no stranger either.
+#[test]
+fn a_node_that_knows_as_many_as_it_may_hears_that_it_is_suspected() {
+    let mut world = World::cluster_with(7, 3, |config| config.max_members = 2);
+    world.run(secs(5));
+    let victim = world.engine(2).me;
+    world.with(1, |engine, now| engine.accuse(now, victim));
+    assert_eq!(world.engine(1).members.suspects(), 1);
+    world.run(secs(30));
+    assert_eq!(world.failures(1) + world.failures(3), 0);
+    assert_eq!(world.engine(2).me, victim);
+    assert!(world.engine(2).stats().refutations > 0);
+}
+
+#[test]
+fn a_node_hears_that_it_is_suspected_however_many_strangers_come() {
+    let mut world = World::cluster(8, 3);
+    world.run(secs(5));
+    let victim = world.engine(2).me;
+    world.with(2, |engine, now| {
+        let mut ports = 10_000..60_000;
+        while ports
+            .next()
+            .is_some_and(|port| engine.boots.admit(now.instant, addr(port), New::Stranger))
+        {
+        }
+    });
+    say(&mut world, 1, 2, |engine, now| {
+        let suspicion = foca::Member::new(victim, 0, foca::State::Suspect);
+        engine.send_swim_of_ours(now, victim, foca::Message::Gossip, vec![suspicion]);
+    });
+    assert_eq!(world.engine(2).stats().refutations, 1);
+    assert_eq!(world.engine(2).stats().at_limit.boots, 0);
+}
+
+#[test]
+fn many_suspicions_of_a_node_in_one_packet_are_refuted_once() {
+    let mut world = World::cluster(9, 8);
+    world.run(secs(5));
+    let victim = world.engine(2).me;
+    let sent = world.engine(2).stats().datagrams_sent;
+    say(&mut world, 1, 2, |engine, now| {
+        let suspicions = (0..20).map(|n| foca::Member::new(victim, n, foca::State::Suspect));
+        let message = foca::Message::Gossip;
+        engine.send_swim_of_ours(now, victim, message, suspicions.collect());
+    });
+    let stats = world.engine(2).stats();
+    assert_eq!(stats.refutations, 1);
+    assert!(stats.datagrams_sent - sent <= 6, "{stats:?}");
+    assert_eq!(world.engine(2).incarnation, 20);
 }
