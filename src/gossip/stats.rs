@@ -30,7 +30,7 @@ pub struct Stats {
     /// Signatures that were verified, good or not.
     pub signatures_verified: u64,
     /// Membership updates that were not believed: a boot in the far future, an impossible address,
-    /// or one member too many.
+    /// or one member too many. And requests to ping, for somebody else, what is no member.
     pub updates_refused: u64,
     /// What was refused at a limit, by limit.
     pub at_limit: AtLimit,

@@ -1,8 +1,8 @@
 //! What of a packet is let in: to our books, and to foca.
 //!
 //! Before foca sees a packet, what it must not see is taken out: word of our own address (foca would pass a higher boot on as
-//! down, trap 11), boots from the far future, strangers beyond the bound or too many at once, and all that one says who is
-//! held dead. What foca would not take in anyway takes nobody's turn.
+//! down, trap 11), boots from the far future, strangers beyond the bound or too many at once, all that one says who is
+//! held dead, and a target that is no member. What foca would not take in anyway takes nobody's turn.
 //!
 //! What is said of this node itself is about nobody who would have to be let in: whatever limit is reached, a suspicion of it is
 //! heard, and can be refuted.
@@ -124,5 +124,19 @@ impl Engine {
         let suspicions = updates
             .filter(|update| *update.id() == self.me && update.state() == foca::State::Suspect);
         suspicions.map(foca::Member::incarnation).max()
+    }
+
+    /// Whom foca would send to because the packet names it is a live member; foca itself sends to any address that is named. A packet
+    /// that names another keeps its updates.
+    pub(super) fn check_target(&mut self, packet: &mut SwimPacket) {
+        let (foca::Message::PingReq { target, .. } | foca::Message::IndirectAck { target, .. }) =
+            &packet.header.message
+        else {
+            return;
+        };
+        if !self.members.is_active(target.addr) {
+            self.stats.updates_refused += 1;
+            packet.header.message = foca::Message::Gossip;
+        }
     }
 }

@@ -78,6 +78,7 @@ impl Engine {
             return Err(Cause::Misaddressed);
         }
         self.filter_updates(now, &mut packet);
+        self.check_target(&mut packet);
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         match self.swim.handle_data(&bytes, &mut self.effects) {

@@ -244,3 +244,38 @@ fn many_suspicions_of_a_node_in_one_packet_are_refuted_once() {
     assert!(stats.datagrams_sent - sent <= 6, "{stats:?}");
     assert_eq!(world.engine(2).incarnation, 20);
 }
+
+#[test]
+fn a_member_makes_no_node_send_to_whom_it_does_not_know() {
+    let mut world = World::cluster(10, 3);
+    world.run(secs(5));
+    let to = world.engine(1).me;
+    let target = PeerId {
+        addr: addr(999),
+        ..to
+    };
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = asked.clone();
+    world.link = Box::new(move |_, to, _| {
+        count.set(count.get() + u32::from(to == addr(999)));
+        Fate::Deliver
+    });
+    let probe_number = 7;
+    for message in [
+        foca::Message::PingReq {
+            target,
+            probe_number,
+        },
+        foca::Message::IndirectAck {
+            target,
+            probe_number,
+        },
+    ] {
+        say(&mut world, 2, 1, |engine, now| {
+            let victim = foca::Member::new(engine.me, 3, foca::State::Alive);
+            engine.send_swim_of_ours(now, to, message.clone(), vec![victim]);
+        });
+    }
+    assert_eq!(asked.get(), 0);
+    assert_eq!(world.engine(1).stats().updates_refused, 2);
+}
