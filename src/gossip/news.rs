@@ -39,7 +39,7 @@ struct Entry {
 }
 
 /// How often an entry is sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Copies {
     /// In the burst.
     pub(super) burst: u8,
@@ -73,6 +73,8 @@ pub(super) struct News {
     /// By copies sent, then by arrival.
     ranks: BTreeSet<(u8, u64, Key)>,
     next_order: u64,
+    /// What the entries were looked through with last.
+    copies: Option<Copies>,
 }
 
 /// A packet that is being filled.
@@ -179,6 +181,10 @@ impl News {
 
     /// Drops what has had its copies: their number follows the size of the cluster.
     pub(super) fn drop_done(&mut self, copies: Copies) {
+        // Who gets its last copy goes at once, so nothing is done as long as they are the same.
+        if self.copies.replace(copies) == Some(copies) {
+            return;
+        }
         self.ranks
             .retain(|(_, _, key)| !self.entries[key].is_done(copies));
         self.entries.retain(|_, entry| !entry.is_done(copies));
