@@ -18,6 +18,7 @@
 //! requests in a row without progress, and after [`SESSION_FOR`] whatever comes ([`JOINING_FOR`] for a joiner's first one).
 //! It wants [`wanted::MOST_WANTED`] records at most; a later one gets the rest.
 
+mod answers;
 mod wanted;
 
 use std::{
@@ -31,12 +32,10 @@ use rand::RngExt;
 use super::{Engine, TimerKey, standing::Life};
 use crate::gossip::{
     Instant, Now,
-    at_limit::Limit,
     budget::Budget,
-    stats::Cause,
     wire::{
         frame::Preamble,
-        message::{Cursor, Digest, Inventory, Message, Page, Part, Pull, RecordKey},
+        message::{Cursor, Digest, Message, Pull, RecordKey},
     },
 };
 
@@ -306,101 +305,6 @@ impl Engine {
             self.ask_listing(now);
         }
         self.pull_wanted(now);
-    }
-
-    /// Checks that a part belongs to the present answer of the present session, and notes it.
-    fn take_part(&mut self, now: Now, from: SocketAddr, part: &Part) -> bool {
-        if self.contacts.called(now.instant, part.session).is_some() {
-            // They have overtaken the welcome.
-            self.sync_all(now, from, part.session);
-        }
-        let Some(session) = &mut self.sync.session else {
-            return false;
-        };
-        let since_first = |id: u64| id.wrapping_sub(session.first_id);
-        if since_first(part.session) > since_first(session.id) || session.peer != from {
-            return false;
-        }
-        let longest = if session.theirs.is_some() {
-            SESSION_FOR
-        } else {
-            JOINING_FOR
-        };
-        if now.instant - session.begun > longest {
-            // Whoever goes on and on keeps us from all others.
-            self.refuse(now.instant, Limit::SyncTime, from);
-            self.end_sync(now, false);
-            return false;
-        }
-        if session.id == part.session && session.parts.contains(&part.index) && !session.listed {
-            // What has come before is no progress.
-            return true;
-        }
-        self.timers.set(
-            TimerKey::SyncRetry,
-            now.instant + self.config.request_timeout,
-        );
-        true
-    }
-
-    /// Counts a part of the listing; when the answer is complete, asks for the next one.
-    fn part_done(&mut self, now: Now, part: Part) {
-        let Some(session) = &mut self.sync.session else {
-            return;
-        };
-        if session.id != part.session || session.listed || part.count == 0 {
-            return self.pull_wanted(now);
-        }
-        if session.parts.insert(part.index) {
-            session.tries = 0;
-        }
-        if session.parts.len() >= usize::from(part.count) {
-            match part.next {
-                // An answer that does not go on would go on for ever.
-                Some(next) if session.after.as_ref() < Some(&next) => {
-                    session.after = Some(next);
-                    self.ask_listing(now);
-                }
-                _ => session.listed = true,
-            }
-        }
-        self.pull_wanted(now);
-    }
-
-    pub(super) fn inventory_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        inventory: Inventory,
-    ) -> Result<(), Cause> {
-        if !self.take_part(now, from, &inventory.part) {
-            return Err(Cause::Unexpected);
-        }
-        for member in inventory.members {
-            self.member_listed(now, member);
-        }
-        for item in inventory.records {
-            self.record_listed(now, item);
-        }
-        self.part_done(now, inventory.part);
-        Ok(())
-    }
-
-    pub(super) fn page_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        page: Page<'_>,
-    ) -> Result<(), Cause> {
-        if !self.take_part(now, from, &page.part) {
-            return Err(Cause::Unexpected);
-        }
-        for member in page.members {
-            self.member_listed(now, member);
-        }
-        self.items_received(now, from, page.items);
-        self.part_done(now, page.part);
-        Ok(())
     }
 
     /// Something new came in. Where that is so there may be more, and the pause after earlier sessions that
