@@ -113,5 +113,5 @@ fn a_holder_that_sends_nothing_is_followed_by_another() {
     let all = |world: &World| world.seen(1, "users").len() == 60;
     let took = world.until(secs(10), all).expect("it has it from 3");
     assert!(world.lost > 0);
-    assert!(took < secs(2), "{took:?}");
+    assert!(took < ms(1_500), "{took:?}");
 }
