@@ -104,7 +104,9 @@ impl Engine {
             Message::Welcome(welcome) => {
                 return self.welcome_received(now, from, &preamble, welcome);
             }
-            Message::Cookie(cookie) => return self.cookie_received(now, from, cookie),
+            Message::Cookie(cookie) => {
+                return self.cookie_received(now, from, &preamble, cookie);
+            }
             _ if !self.may_send(trust, from, &preamble, &message)
                 || Self::asks_for_more(&message) && !self.proofs.is_proven(now.instant, from) =>
             {

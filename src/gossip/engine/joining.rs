@@ -286,16 +286,27 @@ impl Engine {
 
     /// A peer that has not heard of us wants our address proven. Only a live member is answered, because the answer is larger
     /// than the question; anybody else is called, and that is answered by a welcome.
+    ///
+    /// A member may send from another address than it advertises. It is known by its boot then, and answered where it
+    /// advertises: nobody else's cookie makes us send anything to an address that is no member's.
     pub(super) fn cookie_received(
         &mut self,
         now: Now,
         from: SocketAddr,
+        preamble: &Preamble,
         cookie: Cookie,
     ) -> Result<(), Cause> {
-        if !self.members.is_active(from) || !self.answer_budget.take(now.instant) {
+        let asks = if self.members.is_active(from) {
+            Some(from)
+        } else {
+            let mut members = self.members.iter();
+            let asks = members.find(|peer| peer.is_active() && peer.id.boot == preamble.boot);
+            asks.map(|peer| peer.id.addr)
+        };
+        let Some(asks) = asks.filter(|_| self.answer_budget.take(now.instant)) else {
             return Err(Cause::Unexpected);
-        }
-        self.say_hello(now, from, cookie.value());
+        };
+        self.say_hello(now, asks, cookie.value());
         Ok(())
     }
 

@@ -35,6 +35,7 @@ mod pausing;
 mod reconciliation;
 mod registering;
 mod sealing;
+mod seen_elsewhere;
 mod signing;
 mod swarm;
 

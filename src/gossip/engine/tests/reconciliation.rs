@@ -2,7 +2,7 @@ use super::*;
 use crate::gossip::wire::message::kind;
 
 /// Loses all news and gossip to a port.
-fn deafen(world: &mut World, port: u16, kinds: &'static [u8]) {
+pub(super) fn deafen(world: &mut World, port: u16, kinds: &'static [u8]) {
     world.link = Box::new(move |_, to, datagram| {
         if to == addr(port) && kinds.contains(&kind_of(datagram)) {
             Fate::Lose
