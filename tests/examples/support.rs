@@ -13,10 +13,12 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long anything may take that must happen: far above what it takes, so that only a hang reaches it.
 const BOUND: Duration = Duration::from_secs(30);
+/// How often something is asked again that is waited for.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The first node of the examples' cluster, in this process, so that no port has to be chosen.
 pub(crate) struct Seed(Node);
@@ -188,4 +190,17 @@ pub(crate) async fn get(url: &str) -> (u16, String) {
         .nth(1)
         .and_then(|status| status.parse().ok());
     (status.expect("a status"), body.to_owned())
+}
+
+/// Asks until the answer is a good one, and returns its body.
+pub(crate) async fn get_once_well(url: &str) -> String {
+    let answer = async {
+        loop {
+            if let (200, body) = get(url).await {
+                return body;
+            }
+            sleep(RETRY).await;
+        }
+    };
+    within(url, answer).await
 }
