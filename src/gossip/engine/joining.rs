@@ -192,10 +192,6 @@ impl Engine {
                     self.own_standing_heard(now, from, hello.known);
                 }
             }
-            // One that is not let in stays a stranger, whatever it has shown of its address.
-            if self.is_member(&caller) {
-                self.prove(now, from);
-            }
         }
         let known = if caller.addr == self.me.addr {
             let me = self.me;
@@ -216,6 +212,11 @@ impl Engine {
             accepted,
         };
         self.send_if_no_larger(now, from, &Message::Welcome(welcome), size);
+        // One that is not let in stays a stranger, whatever it has shown of its address. What follows from the proof comes after
+        // the welcome, which proves our address: the caller would ask for that once more.
+        if proven && self.is_member(&caller) {
+            self.prove(now, from);
+        }
         if proven && self.members.is_active(caller.addr) {
             if hello.joining {
                 self.serve_all(now, from, hello.token, None);

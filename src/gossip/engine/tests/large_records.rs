@@ -115,3 +115,20 @@ fn a_holder_that_sends_nothing_is_followed_by_another() {
     assert!(world.lost > 0);
     assert!(took < ms(1_500), "{took:?}");
 }
+
+#[test]
+fn two_that_prove_themselves_to_each_other_do_so_once() {
+    use std::{cell::Cell, rc::Rc};
+    let mut world = World::cluster(7, 2);
+    world.run(secs(130));
+    let cookies = Rc::new(Cell::new(0));
+    let count = Rc::clone(&cookies);
+    world.link = Box::new(move |_, _, datagram| {
+        count.set(count.get() + u32::from(kind_of(datagram) == kind::COOKIE));
+        Fate::Deliver
+    });
+    register_large(&mut world, 1, 8);
+    let has_all = |world: &World| world.seen(2, "users").len() == 8;
+    world.until(secs(5), has_all).expect("they are pulled");
+    assert_eq!(cookies.get(), 1);
+}
