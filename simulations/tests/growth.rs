@@ -14,11 +14,7 @@ fn in_five_minutes_of_churn_nothing_grows() {
     let small = [
         ("nodes = 200\n", "nodes = 50\n"),
         ("duration = \"1h\"", "duration = \"5m\""),
-        // Everything comes to its level in a fifth of the time; not sooner than a proof of address ends.
-        (
-            "max_contacts = 1024",
-            "max_contacts = 64\nremember_down = \"2m\"",
-        ),
+        ("max_contacts = 1024", "max_contacts = 64"),
         ("200..1100", "50..125"),
     ];
     let text = small.iter().fold(file.text.to_owned(), |text, (from, to)| {

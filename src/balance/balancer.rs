@@ -17,7 +17,7 @@ use super::ejection::{Candidates, Ejected};
 use super::standing::{Kept, Standing};
 use super::{Call, Empty};
 use crate::registry::{Discovery, Endpoint, Instances};
-use crate::select::{NoInstances, Pool, Scheme};
+use crate::select::{Excluded, NoInstances, Pool, Scheme};
 
 thread_local! {
     /// Fast, and predictable by nobody who does not see hundreds of picks; nothing depends on that.
@@ -110,6 +110,12 @@ impl<C> Balancer<C> {
         self.0.shared.pool.len()
     }
 
+    /// What calls took of late where they take least; none where that is not known of anybody.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn least_latency(&self) -> Option<Duration> {
+        self.0.shared.pool.least_latency()
+    }
+
     /// Whether there is nobody to call now.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -153,13 +159,15 @@ impl<C> Shared<C> {
         let count = this.pool.len();
         let excluded = this.ejected.addresses(now, Candidates { count, has: &has });
         let pick = RNG.with_borrow_mut(|rng| {
+            let out = Excluded {
+                tried,
+                sorted: &excluded,
+            };
+            let picked = this.pool.pick_not(now, rng, out);
             if excluded.is_empty() {
-                return this.pool.pick_excluding(now, rng, tried);
+                return picked;
             }
-            let both = [&excluded[..], tried].concat();
-            this.pool
-                .pick_excluding(now, rng, &both)
-                .or_else(|_| this.pool.pick_excluding(now, rng, tried))
+            picked.or_else(|_| this.pool.pick_excluding(now, rng, tried))
         })?;
         Ok(Call::new(pick, Arc::clone(this), now))
     }

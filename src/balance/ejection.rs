@@ -62,6 +62,7 @@ pub(super) struct Ejected {
     settings: Ejection,
     /// Its length, so that a pick takes no lock while nobody is ejected.
     count: AtomicUsize,
+    /// By address.
     list: Mutex<Vec<Entry>>,
 }
 
@@ -86,7 +87,7 @@ impl Ejected {
         }
     }
 
-    /// The addresses that are not to be picked at `now`; none when they are more than half of the
+    /// The addresses that are not to be picked at `now`, sorted; none when they are more than half of the
     /// candidates.
     pub(super) fn addresses(&self, now: Duration, candidates: Candidates<'_>) -> Vec<Arc<str>> {
         if self.count.load(Relaxed) == 0 {
@@ -123,10 +124,12 @@ impl Ejected {
             target: "tidings::balance", address = %standing.address, ?duration,
             "failed several times in a row and is not called for a while"
         );
-        list.push(Entry {
+        let place = list.partition_point(|entry| entry.standing.address < standing.address);
+        let entry = Entry {
             standing: Arc::clone(standing),
             until: now.saturating_add(duration),
-        });
+        };
+        list.insert(place, entry);
         self.count.store(list.len(), Relaxed);
     }
 

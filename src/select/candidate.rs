@@ -100,11 +100,4 @@ impl<C> Candidate<C> {
     pub(super) fn cost(&self, now: Moment) -> Cost {
         self.backend.load.cost(now, self.weight)
     }
-
-    pub(super) fn is_one_of(&self, addresses: &[Arc<str>]) -> bool {
-        let own = &self.backend.address;
-        addresses
-            .iter()
-            .any(|address| Arc::ptr_eq(address, own) || address == own)
-    }
 }

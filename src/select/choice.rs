@@ -14,52 +14,76 @@ use super::turn::Turn;
 /// once would be fair to no weight; taking the next in the list would send all that one instance
 /// refuses to its neighbour.
 const TURNS_TO_UNTRIED: usize = 8;
+/// How often is drawn from a list that is longer than this before those who are left are counted, and from a shorter one once. Where half
+/// are ejected, both of two are left in one draw of four: one pick in a hundred counts.
+const DRAWS: usize = 16;
 
 /// What a pool picks from until the next update.
 pub(super) struct Choice<C> {
     pub(super) candidates: Box<[Arc<Candidate<C>>]>,
     /// The turns of [`Strategy::Weighted`]; empty when everybody has one.
     pub(super) turns: Arc<[u32]>,
+    /// The candidates' addresses, sorted.
+    #[cfg(feature = "balance")]
+    pub(super) addresses: Box<[Arc<str>]>,
     pub(super) survey: Arc<Survey>,
 }
 
+/// Who is not to be chosen.
+#[derive(Clone, Copy)]
+pub(crate) struct Excluded<'a> {
+    /// A few, in any order.
+    pub(crate) tried: &'a [Arc<str>],
+    /// Sorted, and as many as there may be.
+    pub(crate) sorted: &'a [Arc<str>],
+}
+
+impl Excluded<'_> {
+    fn has<C>(self, candidate: &Candidate<C>) -> bool {
+        let address = &candidate.backend.address;
+        self.tried.contains(address) || self.sorted.binary_search(address).is_ok()
+    }
+}
+
 impl<C> Choice<C> {
-    /// One that is none of `tried`, or nobody when there is none.
+    /// One that is not `out`, or nobody when there is none.
     pub(super) fn choose(
         &self,
         strategy: Strategy,
         turn: &Turn,
         now: Moment,
         rng: &mut (impl Rng + ?Sized),
-        tried: &[Arc<str>],
+        out: Excluded<'_>,
     ) -> Option<&Arc<Candidate<C>>> {
         if self.candidates.is_empty() {
             return None;
         }
         match strategy {
-            Strategy::Random => self.random(rng, tried),
-            Strategy::RoundRobin | Strategy::Weighted => self.in_turn(turn, rng, tried),
-            Strategy::P2c => self.of_two(now, rng, tried),
+            Strategy::Random => self.random(rng, out),
+            Strategy::RoundRobin | Strategy::Weighted => self.in_turn(turn, rng, out),
+            Strategy::P2c => self.of_two(now, rng, out),
         }
     }
 
     fn random(
         &self,
         rng: &mut (impl Rng + ?Sized),
-        tried: &[Arc<str>],
+        out: Excluded<'_>,
     ) -> Option<&Arc<Candidate<C>>> {
-        let drawn = &self.candidates[below(self.candidates.len(), rng.next_u32())];
-        if drawn.is_one_of(tried) {
-            return self.random_untried(rng, tried);
+        for _ in 0..self.draws() {
+            let drawn = &self.candidates[below(self.candidates.len(), rng.next_u32())];
+            if !out.has(drawn) {
+                return Some(drawn);
+            }
         }
-        Some(drawn)
+        self.random_left(rng, out)
     }
 
     fn in_turn(
         &self,
         turn: &Turn,
         rng: &mut (impl Rng + ?Sized),
-        tried: &[Arc<str>],
+        out: Excluded<'_>,
     ) -> Option<&Arc<Candidate<C>>> {
         for _ in 0..TURNS_TO_UNTRIED {
             let place = if self.turns.is_empty() {
@@ -67,52 +91,62 @@ impl<C> Choice<C> {
             } else {
                 self.turns[turn.next(self.turns.len(), rng)] as usize
             };
-            if !self.candidates[place].is_one_of(tried) {
+            if !out.has(&self.candidates[place]) {
                 return Some(&self.candidates[place]);
             }
         }
-        self.random_untried(rng, tried)
+        self.random_left(rng, out)
     }
 
     fn of_two(
         &self,
         now: Moment,
         rng: &mut (impl Rng + ?Sized),
-        tried: &[Arc<str>],
+        out: Excluded<'_>,
     ) -> Option<&Arc<Candidate<C>>> {
         if let [only] = &*self.candidates {
-            return (!only.is_one_of(tried)).then_some(only);
+            return (!out.has(only)).then_some(only);
         }
-        let (a, b) = two_below(self.candidates.len(), rng.next_u64());
-        let (a, b) = (&self.candidates[a], &self.candidates[b]);
-        if a.is_one_of(tried) || b.is_one_of(tried) {
-            return match self.untried(tried).count() {
-                0 => None,
-                1 => self.untried(tried).next(),
-                left => {
-                    let (a, b) = two_below(left, rng.next_u64());
-                    let (a, b) = (self.untried(tried).nth(a)?, self.untried(tried).nth(b)?);
-                    Some(cheaper(a, b, now))
-                }
-            };
+        for _ in 0..self.draws() {
+            let (a, b) = two_below(self.candidates.len(), rng.next_u64());
+            let (a, b) = (&self.candidates[a], &self.candidates[b]);
+            if !out.has(a) && !out.has(b) {
+                return Some(cheaper(a, b, now));
+            }
         }
-        Some(cheaper(a, b, now))
+        match self.left(out).count() {
+            0 => None,
+            1 => self.left(out).next(),
+            left => {
+                let (a, b) = two_below(left, rng.next_u64());
+                let (a, b) = (self.left(out).nth(a)?, self.left(out).nth(b)?);
+                Some(cheaper(a, b, now))
+            }
+        }
     }
 
-    fn random_untried(
+    const fn draws(&self) -> usize {
+        if self.candidates.len() > DRAWS {
+            DRAWS
+        } else {
+            1
+        }
+    }
+
+    fn random_left(
         &self,
         rng: &mut (impl Rng + ?Sized),
-        tried: &[Arc<str>],
+        out: Excluded<'_>,
     ) -> Option<&Arc<Candidate<C>>> {
-        match self.untried(tried).count() {
+        match self.left(out).count() {
             0 => None,
-            left => self.untried(tried).nth(below(left, rng.next_u32())),
+            left => self.left(out).nth(below(left, rng.next_u32())),
         }
     }
 
-    fn untried(&self, tried: &[Arc<str>]) -> impl Iterator<Item = &Arc<Candidate<C>>> {
-        let untried = move |candidate: &&Arc<Candidate<C>>| !candidate.is_one_of(tried);
-        self.candidates.iter().filter(untried)
+    fn left(&self, out: Excluded<'_>) -> impl Iterator<Item = &Arc<Candidate<C>>> {
+        let is_left = move |candidate: &&Arc<Candidate<C>>| !out.has(candidate);
+        self.candidates.iter().filter(is_left)
     }
 }
 

@@ -109,6 +109,8 @@ mod target;
 mod turn;
 mod weighted;
 
+#[cfg(feature = "balance")]
+pub(crate) use choice::Excluded;
 pub use no_instances::{Cause, NoInstances};
 pub use pick::{Outcome, Pick};
 pub use pool::{Pool, PoolBuilder};

@@ -15,7 +15,7 @@ pub use builder::PoolBuilder;
 use rand::Rng;
 
 use super::candidate::Candidate;
-use super::choice::Choice;
+use super::choice::{Choice, Excluded};
 use super::filter::Filter;
 use super::load::Moment;
 use super::turn::Turn;
@@ -84,9 +84,19 @@ impl<C> Pool<C> {
         rng: &mut (impl Rng + ?Sized),
         tried: &[Arc<str>],
     ) -> Result<Pick<C>, NoInstances> {
+        self.pick_not(now, rng, Excluded { tried, sorted: &[] })
+    }
+
+    /// Picks an instance that is not excluded.
+    pub(crate) fn pick_not(
+        &self,
+        now: Duration,
+        rng: &mut (impl Rng + ?Sized),
+        out: Excluded<'_>,
+    ) -> Result<Pick<C>, NoInstances> {
         let now = Moment::from(now);
         let choice = self.choice.load();
-        match choice.choose(self.strategy, &self.turn, now, rng, tried) {
+        match choice.choose(self.strategy, &self.turn, now, rng, out) {
             Some(candidate) => Ok(Pick::begin(Arc::clone(candidate), now)),
             None => Err(NoInstances::new(&choice.survey, choice.candidates.len())),
         }
@@ -107,9 +117,20 @@ impl<C> Pool<C> {
     /// Whether this address can be picked now.
     #[cfg(feature = "balance")]
     pub(crate) fn can_call(&self, address: &str) -> bool {
+        let addresses = &self.choice.load().addresses;
+        addresses
+            .binary_search_by(|known| (**known).cmp(address))
+            .is_ok()
+    }
+
+    /// What calls took of late where they take least; none where that is not known of anybody.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn least_latency(&self) -> Option<Duration> {
         let choice = self.choice.load();
-        let is_it = |candidate: &Arc<Candidate<C>>| *candidate.backend.address == *address;
-        choice.candidates.iter().any(is_it)
+        let candidates = choice.candidates.iter();
+        candidates
+            .filter_map(|candidate| candidate.backend.load.latency())
+            .min()
     }
 
     /// How many addresses can be picked now.

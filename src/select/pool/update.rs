@@ -28,6 +28,8 @@ impl<C> Pool<C> {
         let choice = Choice {
             candidates: Box::default(),
             turns: Arc::default(),
+            #[cfg(feature = "balance")]
+            addresses: Box::default(),
             survey: Arc::new(Survey::new(Arc::clone(&service), 0)),
         };
         Self {
@@ -86,8 +88,17 @@ impl<C> Pool<C> {
                 Arc::clone(candidate),
             );
         }
+        #[cfg(feature = "balance")]
+        let addresses = {
+            let address = |candidate: &Arc<Candidate<C>>| Arc::clone(&candidate.backend.address);
+            let mut sorted: Box<[_]> = candidates.iter().map(address).collect();
+            sorted.sort_unstable();
+            sorted
+        };
         self.choice.store(Arc::new(Choice {
             turns: self.turns(&candidates),
+            #[cfg(feature = "balance")]
+            addresses,
             candidates: candidates.into(),
             survey: Arc::new(survey),
         }));

@@ -1,6 +1,7 @@
 //! Another try, at another instance.
 
 use super::*;
+use crate::select::choice::Excluded;
 
 #[test]
 fn who_was_tried_is_not_picked_again() {
@@ -95,4 +96,35 @@ fn an_address_that_is_gone_excludes_nobody() {
         pool.pick_excluding(ms(1), &mut rng(1), &[address("z")])
             .is_ok()
     );
+}
+
+#[test]
+fn where_half_of_many_are_out_the_others_are_picked_alike() {
+    for strategy in ALL {
+        let pool = Pool::builder("orders", Scheme::Http)
+            .strategy(strategy)
+            .build();
+        pool.update(&numbered(100));
+        let (mut rng, mut picked) = (rng(1), BTreeMap::<_, usize>::new());
+        let sorted: Vec<_> = (0..50)
+            .map(|id| address(&format!("host-{id:03}")))
+            .collect();
+        for _ in 0..10_000 {
+            let out = Excluded {
+                tried: &[address("host-099")],
+                sorted: &sorted,
+            };
+            let pick = pool.pick_not(ms(1), &mut rng, out).unwrap();
+            *picked.entry(id(&pick)).or_default() += 1;
+        }
+        assert_eq!(picked.len(), 49, "{strategy:?}: {picked:?}");
+        assert!(picked.keys().all(|id| (50..99).contains(&number(id))));
+        for count in counts(&picked) {
+            assert!(count.abs_diff(204) < 80, "{strategy:?}: {picked:?}");
+        }
+    }
+}
+
+fn number(id: &str) -> usize {
+    id["host-".len()..].parse().unwrap()
 }
