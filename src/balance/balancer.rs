@@ -78,7 +78,8 @@ impl<C> Balancer<C> {
         }
         match (Shared::pick(shared, tried), shared.empty) {
             (Err(_), Empty::WaitUpTo(longest)) if tried.is_empty() => {
-                Shared::wait(shared, longest).await
+                // (It is large, and rare.)
+                Box::pin(Shared::wait(shared, longest)).await
             }
             (picked, _) => picked,
         }
@@ -155,9 +156,13 @@ impl<C> Shared<C> {
 
     fn pick(this: &Arc<Self>, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
         let now = this.now();
-        let has = |address: &str| this.pool.can_call(address);
-        let count = this.pool.len();
-        let excluded = this.ejected.addresses(now, Candidates { count, has: &has });
+        let excluded = if this.ejected.is_nobody() {
+            Vec::new()
+        } else {
+            let has = |address: &str| this.pool.can_call(address);
+            let count = this.pool.len();
+            this.ejected.addresses(now, Candidates { count, has: &has })
+        };
         let pick = RNG.with_borrow_mut(|rng| {
             let out = Excluded {
                 tried,

@@ -87,12 +87,14 @@ impl Ejected {
         }
     }
 
+    /// Whether nobody is ejected. Cheap: most picks ask no more than that.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.count.load(Relaxed) == 0
+    }
+
     /// The addresses that are not to be picked at `now`, sorted; none when they are more than half of the
     /// candidates.
     pub(super) fn addresses(&self, now: Duration, candidates: Candidates<'_>) -> Vec<Arc<str>> {
-        if self.count.load(Relaxed) == 0 {
-            return Vec::new();
-        }
         let list = self.current(now);
         let out: Vec<_> = candidates.among(&list).cloned().collect();
         if out.len() * 2 > candidates.count {
