@@ -5,10 +5,17 @@
 //! away is a [`Lent`]: it takes the body out of the place that it shares with its [`Retained`] when it is
 //! polled first. Until then another one can be lent, and the one before is void. So a body is read by at
 //! most one, once.
+//!
+//! Who has sent one may wait until it is read, and is woken when somebody else finds that this takes too
+//! long: a timer for each would cost more than all the rest of it.
 
 use std::error::Error;
 use std::pin::Pin;
+#[cfg(feature = "tonic")]
+use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tonic")]
+use std::task::Waker;
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
@@ -22,6 +29,9 @@ struct Place<B> {
     body: Option<B>,
     /// Whose turn it is.
     loan: u32,
+    /// Who waits until the body is read, or its loan void.
+    #[cfg(feature = "tonic")]
+    waiter: Option<Waker>,
 }
 
 /// What is sent in place of a body.
@@ -30,6 +40,23 @@ pub(crate) struct Lent<B> {
     loan: u32,
     /// Ours, since we were polled.
     body: Option<B>,
+}
+
+/// Something lent, until it is read.
+#[cfg(feature = "tonic")]
+pub(crate) struct Awaited<B> {
+    place: Weak<Mutex<Place<B>>>,
+    loan: u32,
+}
+
+/// How far something lent is.
+#[cfg(feature = "tonic")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loan {
+    /// Nobody has begun to read it.
+    Awaited,
+    Read,
+    Void,
 }
 
 /// What whoever polls a void one gets.
@@ -42,7 +69,21 @@ impl<B> Retained<B> {
         Self(Arc::new(Mutex::new(Place {
             body: Some(body),
             loan: 0,
+            #[cfg(feature = "tonic")]
+            waiter: None,
         })))
+    }
+
+    /// Of a body that is lent.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn with_loan(body: B) -> (Self, Lent<B>) {
+        let this = Self::new(body);
+        let lent = Lent {
+            place: Arc::clone(&this.0),
+            loan: 0,
+            body: None,
+        };
+        (this, lent)
     }
 
     /// Makes what was lent before void, and lends again; none if it has been read from.
@@ -70,17 +111,76 @@ impl<B> Retained<B> {
     }
 }
 
+/// Waiting until the body is read.
+#[cfg(feature = "tonic")]
+impl<B> Retained<B> {
+    /// How far this loan is. While it waits to be read, [`Awaited::expire`] wakes the caller.
+    pub(crate) fn poll_read(&self, loan: u32, cx: &Context<'_>) -> Loan {
+        let mut place = lock(&self.0);
+        if place.loan != loan {
+            return Loan::Void;
+        }
+        if place.body.is_none() {
+            return Loan::Read;
+        }
+        let is_known = |waiter: &Waker| waiter.will_wake(cx.waker());
+        if !place.waiter.as_ref().is_some_and(is_known) {
+            let before = place.waiter.replace(cx.waker().clone());
+            drop(place);
+            drop(before);
+        }
+        Loan::Awaited
+    }
+
+    /// This loan, for whoever finds that it takes too long. It does not keep the body.
+    pub(crate) fn awaited(&self, loan: u32) -> Awaited<B> {
+        Awaited {
+            place: Arc::downgrade(&self.0),
+            loan,
+        }
+    }
+
+    /// Nobody waits any longer. The loan is as it was.
+    pub(crate) fn settle(&self) {
+        let waiter = lock(&self.0).waiter.take();
+        drop(waiter);
+    }
+}
+
+#[cfg(feature = "tonic")]
+impl<B> Awaited<B> {
+    /// Whether nobody waits until it is read.
+    pub(crate) fn is_over(&self) -> bool {
+        let is_awaited = |place: Arc<Mutex<Place<B>>>| {
+            let place = lock(&place);
+            place.waiter.is_some() && place.loan == self.loan
+        };
+        !self.place.upgrade().is_some_and(is_awaited)
+    }
+
+    /// Makes it void if somebody waits until it is read, and wakes them.
+    pub(crate) fn expire(&self) {
+        let Some(place) = self.place.upgrade() else {
+            return;
+        };
+        let mut place = lock(&place);
+        if place.loan != self.loan {
+            return;
+        }
+        let Some(waiter) = place.waiter.take() else {
+            return;
+        };
+        place.loan += 1;
+        drop(place);
+        waiter.wake();
+    }
+}
+
 impl<B> Lent<B> {
-    /// What `look` sees in the body; `void` if it is no longer here.
-    fn look<T>(&self, look: impl FnOnce(&B) -> T, void: T) -> T {
-        if let Some(body) = &self.body {
-            return look(body);
-        }
-        let place = lock(&self.place);
-        match &place.body {
-            Some(body) if place.loan == self.loan => look(body),
-            _ => void,
-        }
+    /// Which one it is.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn loan(&self) -> u32 {
+        self.loan
     }
 }
 
@@ -98,9 +198,16 @@ where
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         if self.body.is_none() {
             let mut place = lock(&self.place);
-            let taken = (place.loan == self.loan).then(|| place.body.take());
-            drop(place);
-            self.body = taken.flatten();
+            if place.loan == self.loan {
+                let taken = place.body.take();
+                #[cfg(feature = "tonic")]
+                let waiter = place.waiter.take();
+                drop(place);
+                self.body = taken;
+                // (Nothing of it is run under the lock.)
+                #[cfg(feature = "tonic")]
+                drop(waiter);
+            }
         }
         match &mut self.body {
             Some(body) => Pin::new(body)
@@ -110,12 +217,20 @@ where
         }
     }
 
+    /// One that nobody has begun to read is polled to find out.
     fn is_end_stream(&self) -> bool {
-        self.look(B::is_end_stream, false)
+        self.body.as_ref().is_some_and(B::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.look(B::size_hint, SizeHint::default())
+        if let Some(body) = &self.body {
+            return body.size_hint();
+        }
+        let place = lock(&self.place);
+        match &place.body {
+            Some(body) if place.loan == self.loan => body.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 
@@ -158,5 +273,60 @@ mod tests {
         assert!(frame.unwrap().is_ok());
         assert!(body.lend().is_none() && body.revoke().is_none());
         assert!(lent.is_end_stream());
+    }
+
+    #[cfg(feature = "tonic")]
+    #[test]
+    fn who_waits_for_a_loan_to_be_read_is_woken_when_it_expires() {
+        let (body, lent) = Retained::with_loan(Full::new(bytes::Bytes::from("a")));
+        let (loan, awaited) = (lent.loan(), body.awaited(lent.loan()));
+        assert!(awaited.is_over());
+        let (waker, woken) = counting();
+        let cx = Context::from_waker(&waker);
+        assert_eq!(body.poll_read(loan, &cx), Loan::Awaited);
+        body.awaited(loan + 1).expire();
+        assert_eq!((woken(), awaited.is_over()), (0, false));
+        awaited.expire();
+        assert_eq!((woken(), awaited.is_over()), (1, true));
+        assert_eq!(body.poll_read(loan, &cx), Loan::Void);
+        assert!(read(lent).is_none());
+        assert!(body.lend().is_some());
+    }
+
+    #[cfg(feature = "tonic")]
+    #[test]
+    fn a_loan_that_was_read_or_that_nobody_waits_for_does_not_expire() {
+        let (body, lent) = Retained::with_loan(Full::new(bytes::Bytes::from("a")));
+        let (loan, awaited) = (lent.loan(), body.awaited(lent.loan()));
+        let cx = Context::from_waker(Waker::noop());
+        awaited.expire();
+        assert_eq!(body.poll_read(loan, &cx), Loan::Awaited);
+        body.settle();
+        awaited.expire();
+        assert_eq!(body.poll_read(loan, &cx), Loan::Awaited);
+        assert_eq!(read(lent).unwrap(), "a");
+        assert!(awaited.is_over());
+        awaited.expire();
+        assert_eq!(body.poll_read(loan, &cx), Loan::Read);
+    }
+
+    /// A waker that counts.
+    #[cfg(feature = "tonic")]
+    fn counting() -> (Waker, impl Fn() -> usize) {
+        #[derive(Default)]
+        struct Count(std::sync::atomic::AtomicUsize);
+
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        }
+
+        let count = Arc::<Count>::default();
+        let woken = Arc::clone(&count);
+        let count = Waker::from(count);
+        (count, move || {
+            woken.0.load(std::sync::atomic::Ordering::SeqCst)
+        })
     }
 }

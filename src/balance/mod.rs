@@ -68,3 +68,5 @@ pub use empty::Empty;
 pub use error::BuildError;
 #[cfg(any(feature = "tonic", feature = "reqwest"))]
 pub(crate) use lent::Retained;
+#[cfg(feature = "tonic")]
+pub(crate) use lent::{Awaited, Loan};

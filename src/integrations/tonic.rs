@@ -45,16 +45,19 @@
 mod answer;
 mod builder;
 mod deadline;
+mod outgoing;
+mod queue;
 mod sending;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+pub use answer::ResponseBody;
 pub use builder::ChannelBuilder;
 use http::{Request, Response};
+use queue::Queue;
 use tonic::body::Body;
 use tonic::{Status, transport};
 use tower_service::Service;
@@ -64,7 +67,13 @@ use crate::registry::Discovery;
 use crate::select::NoInstances;
 
 /// What is kept for an address. An `Err` is an address that tonic cannot call.
-type Connection = Result<transport::Channel, Arc<transport::Error>>;
+type Connection = Result<Line, Arc<transport::Error>>;
+
+/// An address's connection, and who waits for it.
+struct Line {
+    channel: transport::Channel,
+    queue: Queue,
+}
 
 /// A gRPC channel to a service: each call goes to one of its instances. See [the module](self).
 ///
@@ -72,15 +81,8 @@ type Connection = Result<transport::Channel, Arc<transport::Error>>;
 #[derive(Clone, Debug)]
 pub struct Channel {
     balancer: Balancer<Connection>,
-    limits: Limits,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limits {
     /// How many addresses a call is tried at.
     addresses: usize,
-    /// How long a call waits for a connection at each.
-    connect: Duration,
 }
 
 impl Channel {
@@ -96,9 +98,9 @@ impl Channel {
 }
 
 impl Service<Request<Body>> for Channel {
-    type Response = Response<Body>;
+    type Response = Response<ResponseBody>;
     type Error = Status;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Status>> + Send>>;
 
     /// Always ready: whether there is somebody to call is found out by the call.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
@@ -106,7 +108,8 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(sending::send(self.balancer.clone(), self.limits, request))
+        let balancer = self.balancer.clone();
+        Box::pin(sending::send(balancer, self.addresses, Some(request)))
     }
 }
 

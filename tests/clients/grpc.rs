@@ -197,6 +197,37 @@ async fn a_connection_that_breaks_within_an_answer_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_call_for_which_a_connection_has_no_room_goes_elsewhere() {
+    let full = Server::start(Manner::Hangs).await;
+    let [server] = answering().await;
+    let channel = builder(&Table::of("grpc", [full.address, server.address]))
+        .strategy(Strategy::RoundRobin)
+        .connect_timeout(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let first = [(); 2].map(|()| {
+        let mut client = EchoClient::new(channel.clone());
+        tokio::spawn(async move { client.echo("hello").await })
+    });
+    within(async {
+        while (full.calls(), server.calls()) != (1, 1) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // What it takes was said before it took the first one, and is read now.
+    tokio::task::yield_now().await;
+    let mut client = EchoClient::new(channel);
+    for _ in 0..10 {
+        within(client.echo("hello")).await.unwrap();
+    }
+    assert_eq!((full.calls(), server.calls()), (1, 11));
+    for call in first {
+        call.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_call_without_time_is_not_sent_and_blames_nobody() {
     let [first, second] = answering().await;
     let table = Table::of("grpc", [first.address, second.address]);
@@ -384,7 +415,7 @@ mod tls {
     use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 
     use super::*;
-    use crate::support::SERVICE;
+    use crate::support::{SERVICE, frozen_at};
 
     async fn server_of(name: &str) -> (Server, ClientTlsConfig) {
         let CertifiedKey { cert, signing_key } =
@@ -436,6 +467,25 @@ mod tls {
         join_all(calls).await;
         assert_eq!(server.calls(), 20);
         // And not one behind the other.
+        assert!(began.elapsed() < 10 * timeout, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn no_call_waits_for_a_connection_that_ended_and_is_not_made_again() {
+        let (first, tls) = server_of(SERVICE).await;
+        let table = Table::of("grpcs", [first.address]);
+        let builder = builder(&table).tls(tls);
+        let timeout = Duration::from_millis(100);
+        let channel = builder.connect_timeout(timeout).build().unwrap();
+        let mut client = EchoClient::new(channel.clone());
+        within(client.echo("hello")).await.unwrap();
+        frozen_at(first.kill().await).await;
+        let calls = (0..20).map(async |_| {
+            let mut client = EchoClient::new(channel.clone());
+            within(client.echo("hello")).await.unwrap_err().code()
+        });
+        let began = Instant::now();
+        assert_eq!(join_all(calls).await, [Code::Unavailable; 20]);
         assert!(began.elapsed() < 10 * timeout, "{:?}", began.elapsed());
     }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -14,15 +14,28 @@ use super::Connection;
 use crate::balance::Call;
 use crate::select::Outcome;
 
-struct Answer {
+static STATUS: HeaderName = Status::GRPC_STATUS;
+
+/// The body of an answer. Its call is under way until it ends or is dropped.
+#[derive(Debug, Default)]
+pub struct ResponseBody {
     body: Body,
     /// There until it is known how it ends.
     call: Option<Call<Connection>>,
 }
 
-/// Hands the call to the body of its answer, or ends it if the head says how it ends.
-pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> Response<Body> {
+/// Hands the call to the body of its answer, unless the head says how it ends.
+pub(super) fn followed(
+    response: Response<Body>,
+    mut call: Call<Connection>,
+) -> Response<ResponseBody> {
     call.answered();
+    let call = to_be_followed(&response, call);
+    response.map(|body| ResponseBody { body, call })
+}
+
+/// None if the head says how it ends.
+fn to_be_followed(response: &Response<Body>, call: Call<Connection>) -> Option<Call<Connection>> {
     let status = response.status();
     if status != StatusCode::OK {
         // Not gRPC that answers: a proxy, or another server.
@@ -32,19 +45,14 @@ pub(super) fn followed(response: Response<Body>, mut call: Call<Connection>) -> 
         } else {
             Outcome::Success
         });
-        return response;
+        return None;
     }
     // An answer without a message has its status in the head.
     if let Some(code) = code(response.headers()) {
         finish(call, code);
-        return response;
+        return None;
     }
-    response.map(|body| {
-        Body::new(Answer {
-            body,
-            call: Some(call),
-        })
-    })
+    Some(call)
 }
 
 /// What ended a call that has no status of its own. A connection that broke is `UNAVAILABLE` (gRPC's
@@ -74,9 +82,10 @@ pub(super) fn has_source<E: Error + 'static>(error: &(dyn Error + 'static)) -> b
     error.is::<E>() || error.source().is_some_and(has_source::<E>)
 }
 
-/// The status's code. (tonic's `Status` would be made with a copy of all headers.)
+/// The status's code. (tonic's `Status` would be made with a copy of all headers, and to look at each of so few
+/// takes less than the hash of a name.)
 fn code(headers: &HeaderMap) -> Option<Code> {
-    let code = headers.get(Status::GRPC_STATUS)?;
+    let (_, code) = headers.iter().find(|(name, _)| **name == STATUS)?;
     Some(Code::from_bytes(code.as_bytes()))
 }
 
@@ -90,7 +99,7 @@ fn finish(call: Call<Connection>, code: Code) {
     }
 }
 
-impl Answer {
+impl ResponseBody {
     fn end(&mut self, trailers: Option<&HeaderMap>) {
         if let Some(call) = self.call.take() {
             // An answer that ends without a status has lost its end.
@@ -100,7 +109,7 @@ impl Answer {
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for ResponseBody {
     type Data = bytes::Bytes;
     type Error = Status;
 

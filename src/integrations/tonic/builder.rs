@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::Uri;
 use tonic::transport::{self, Endpoint};
 
-use super::{Channel, Connection, Limits};
+use super::queue::Queue;
+use super::{Channel, Connection, Line};
 use crate::balance::{Balancer, BalancerBuilder, BuildError, balancer_settings};
 use crate::registry::{self, Discovery};
 use crate::select::Scheme;
@@ -24,7 +25,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ChannelBuilder {
     balancer: BalancerBuilder,
-    limits: Limits,
+    addresses: usize,
+    connect_timeout: Duration,
     keep_alive: Option<(Duration, Duration)>,
     adjust: Box<dyn Fn(Endpoint) -> Endpoint + Send + Sync>,
     #[cfg(feature = "tonic-tls")]
@@ -37,10 +39,8 @@ impl ChannelBuilder {
     pub(super) fn new(discovery: Arc<dyn Discovery>, target: String) -> Self {
         Self {
             balancer: Balancer::builder(discovery, target, Scheme::Grpc),
-            limits: Limits {
-                addresses: ADDRESSES,
-                connect: CONNECT_TIMEOUT,
-            },
+            addresses: ADDRESSES,
+            connect_timeout: CONNECT_TIMEOUT,
             keep_alive: Some((PING_INTERVAL, PING_TIMEOUT)),
             adjust: Box::new(|endpoint| endpoint),
             #[cfg(feature = "tonic-tls")]
@@ -55,13 +55,13 @@ impl ChannelBuilder {
     /// How long a call waits for a connection to an instance, TLS included, before it goes to another.
     /// Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect = timeout;
+        self.connect_timeout = timeout;
         self
     }
 
     /// At how many instances a call is tried that none of them got. Default: 5; 0 counts as 1.
     pub fn addresses(mut self, addresses: usize) -> Self {
-        self.limits.addresses = addresses.max(1);
+        self.addresses = addresses.max(1);
         self
     }
 
@@ -106,16 +106,17 @@ impl ChannelBuilder {
     /// nobody yet.
     pub fn build(self) -> Result<Channel, BuildError> {
         let target = self.balancer.target()?;
+        let connect_timeout = self.connect_timeout;
         let connector = Connector {
             authority: target.service().to_owned(),
-            connect_timeout: self.limits.connect,
+            connect_timeout,
             keep_alive: self.keep_alive,
             adjust: self.adjust,
             #[cfg(feature = "tonic-tls")]
             tls: self.tls.map(|tls| {
                 let service = || target.service().to_owned();
                 tls.domain_name(self.server_name.unwrap_or_else(service))
-                    .timeout(self.limits.connect)
+                    .timeout(connect_timeout)
             }),
         };
         // What is wrong with the settings is said now, and not by each call.
@@ -125,11 +126,14 @@ impl ChannelBuilder {
         let connect = move |endpoint: &registry::Endpoint| -> Connection {
             let endpoint = connector.endpoint(endpoint.authority());
             endpoint
-                .map(|endpoint| endpoint.connect_lazy())
+                .map(|endpoint| Line {
+                    channel: endpoint.connect_lazy(),
+                    queue: Queue::new(connect_timeout),
+                })
                 .map_err(Arc::new)
         };
         Ok(Channel {
-            limits: self.limits,
+            addresses: self.addresses,
             balancer: self.balancer.build_with(connect)?,
         })
     }

@@ -1,64 +1,65 @@
 //! A call, from the pick to the head of its answer.
 
-use std::future::{pending, poll_fn};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use http::request::Parts;
 use http::{Request, Response};
-use http_body::Body as _;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tonic::body::Body;
 use tonic::{ConnectError, Status, TimeoutExpired, transport};
 use tower_service::Service;
 
-use super::{Connection, Limits, answer, deadline, unavailable};
-use crate::balance::{Balancer, Call, Retained};
+use super::outgoing::{Kept, Outgoing};
+use super::{Connection, ResponseBody, answer, deadline, unavailable};
+use crate::balance::{Balancer, Call};
 use crate::select::{NoInstances, Outcome};
 
-pub(super) async fn send(
+/// `next` is the request. (An `async fn` would have it twice.)
+pub(super) fn send(
     balancer: Balancer<Connection>,
-    limits: Limits,
-    request: Request<Body>,
-) -> Result<Response<Body>, Status> {
-    let deadline = deadline::of(request.headers());
-    let (head, body) = request.into_parts();
-    let body = Outgoing::new(body);
-    let mut tried: Vec<Arc<str>> = Vec::new();
-    let mut stale = false;
-    let mut last = None;
-    loop {
-        let call = match pick(&balancer, &tried, deadline).await? {
-            Ok(call) => call,
-            Err(none) => return Err(last.unwrap_or_else(|| unavailable(none))),
-        };
-        let Some(lent) = body.lend() else {
-            return Err(last.expect("it is lent for a first try"));
-        };
-        let sent = attempt(&call, &head, lent, &body, limits, deadline).await;
-        let failed = match sent {
-            Ok(response) => return Ok(answer::followed(response, call)),
-            Err(failed) => failed,
-        };
-        let address = Arc::clone(call.address());
-        match &failed {
-            Failed::Expired => call.expired(),
-            Failed::ExpiredUnsent => call.finish(Outcome::Unanswered),
-            Failed::Sent(_) | Failed::Unsent(_) | Failed::Unconnected(_) => {
-                call.finish(Outcome::Failure);
+    addresses: usize,
+    mut next: Option<Request<Body>>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Status>> + Send {
+    async move {
+        let mut outgoing = Outgoing::of(next.as_mut().expect("there is one"));
+        let deadline = outgoing.deadline();
+        let mut tried: Vec<Arc<str>> = Vec::new();
+        let mut stale = false;
+        let mut last = None;
+        loop {
+            let call = match pick(&balancer, &tried, deadline).await? {
+                Ok(call) => call,
+                Err(none) => return Err(last.unwrap_or_else(|| unavailable(none))),
+            };
+            let sent = attempt(&call, &mut next, &outgoing.kept, deadline).await;
+            let failed = match sent {
+                Ok(response) => return Ok(answer::followed(response, call)),
+                Err(failed) => failed,
+            };
+            let address = Arc::clone(call.address());
+            match &failed {
+                Failed::Expired => call.expired(),
+                Failed::ExpiredUnsent => call.finish(Outcome::Unanswered),
+                Failed::Sent(_) | Failed::Unsent(_) | Failed::Unconnected(_) => {
+                    call.finish(Outcome::Failure);
+                }
             }
-        }
-        match failed {
-            Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
-            Failed::Sent(status) => return Err(status),
-            // The connection had ended and nobody knew: another one may be made at the same address.
-            Failed::Unsent(status) if !stale => (stale, last) = (true, Some(status)),
-            Failed::Unsent(status) | Failed::Unconnected(status) => {
-                tried.push(address);
-                last = Some(status);
+            match failed {
+                Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
+                Failed::Sent(status) => return Err(status),
+                // The connection had ended and nobody knew: another one may be made at the same address.
+                Failed::Unsent(status) if !stale => (stale, last) = (true, Some(status)),
+                Failed::Unsent(status) | Failed::Unconnected(status) => {
+                    tried.push(address);
+                    last = Some(status);
+                }
             }
-        }
-        if tried.len() >= limits.addresses {
-            return Err(last.expect("set by each try that failed"));
+            next = match outgoing.again() {
+                Some(again) if tried.len() < addresses => Some(again),
+                _ => return Err(last.expect("set by each try that failed")),
+            };
         }
     }
 }
@@ -96,59 +97,71 @@ async fn pick(
 
 async fn attempt(
     call: &Call<Connection>,
-    head: &Parts,
-    lent: Body,
-    body: &Outgoing,
-    limits: Limits,
+    next: &mut Option<Request<Body>>,
+    kept: &Kept,
     deadline: Option<Instant>,
 ) -> Result<Response<Body>, Failed> {
-    let mut channel = match call.connection() {
-        Ok(channel) => channel.clone(),
+    let line = match call.connection() {
+        Ok(line) => line,
         Err(error) => {
-            return Err(Failed::Unconnected(Status::from_error(
-                error.clone().into(),
-            )));
+            let status = Status::from_error(error.clone().into());
+            return Err(Failed::Unconnected(status));
         }
     };
-    let request = Request::from_parts(head.clone(), lent);
-    let sending = async move {
-        poll_fn(|cx| channel.poll_ready(cx)).await?;
-        channel.call(request).await
-    };
-    let connected_by = call.began().checked_add(limits.connect);
-    let mut sending = std::pin::pin!(sending);
-    let mut expired = std::pin::pin!(until(deadline));
-    tokio::select! {
-        biased;
-        sent = &mut sending => return sent.map_err(|error| failed(error, body)),
-        () = &mut expired => return Err(expiry(body)),
-        () = until(connected_by) => {}
-    }
-    // Requests wait for a connection one behind the other. Whoever is still in that queue leaves it.
-    if body.revoke() {
-        let status = Status::unavailable(format!("no connection to {}", call.address()));
-        return Err(Failed::Unconnected(status));
-    }
-    tokio::select! {
-        biased;
-        sent = &mut sending => sent.map_err(|error| failed(error, body)),
-        () = &mut expired => Err(expiry(body)),
+    let mut sending = Sending::To(line.channel.clone());
+    let mut expired = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+    let mut place = kept.enter(&line.queue, call.began());
+    poll_fn(|cx| {
+        if let Poll::Ready(sent) = sending.poll(next, cx) {
+            return Poll::Ready(sent.map_err(|error| failed(error, kept)));
+        }
+        if let Some(expired) = &mut expired
+            && expired.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(expiry(kept)));
+        }
+        let Some(place) = &mut place else {
+            return Poll::Pending;
+        };
+        // Requests wait for a connection one behind the other. Who has waited for too long leaves.
+        place.poll_expired(cx).map(|()| {
+            let status = Status::unavailable(format!("no connection to {}", call.address()));
+            Err(Failed::Unconnected(status))
+        })
+    })
+    .await
+}
+
+/// A request on its way.
+enum Sending {
+    To(transport::Channel),
+    Sent(<transport::Channel as Service<Request<Body>>>::Future),
+}
+
+impl Sending {
+    fn poll(
+        &mut self,
+        next: &mut Option<Request<Body>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<Body>, transport::Error>> {
+        if let Self::To(channel) = self {
+            ready!(channel.poll_ready(cx))?;
+            let request = next.take().expect("sent once");
+            *self = Self::Sent(channel.call(request));
+        }
+        match self {
+            Self::Sent(response) => Pin::new(response).poll(cx),
+            Self::To(_) => Poll::Pending,
+        }
     }
 }
 
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => pending().await,
-    }
-}
-
-fn failed(error: transport::Error, body: &Outgoing) -> Failed {
+fn failed(error: transport::Error, kept: &Kept) -> Failed {
     let unconnected = answer::has_source::<ConnectError>(&error);
     if answer::has_source::<TimeoutExpired>(&error) {
-        return expiry(body);
+        return expiry(kept);
     }
-    let unsent = unconnected || body.revoke();
+    let unsent = unconnected || kept.revoke();
     let status = answer::broken(error.into(), unsent);
     if unconnected {
         Failed::Unconnected(status)
@@ -159,42 +172,10 @@ fn failed(error: transport::Error, body: &Outgoing) -> Failed {
     }
 }
 
-fn expiry(body: &Outgoing) -> Failed {
-    if body.revoke() {
+fn expiry(kept: &Kept) -> Failed {
+    if kept.revoke() {
         Failed::ExpiredUnsent
     } else {
         Failed::Expired
-    }
-}
-
-/// The body of a request that may be sent more than once, and read only once.
-enum Outgoing {
-    /// Nothing would tell whether it was sent, but an error of the connect.
-    Empty,
-    Body(Retained<Body>),
-}
-
-impl Outgoing {
-    fn new(body: Body) -> Self {
-        if body.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Body(Retained::new(body))
-        }
-    }
-
-    fn lend(&self) -> Option<Body> {
-        match self {
-            Self::Empty => Some(Body::empty()),
-            Self::Body(body) => body.lend().map(Body::new),
-        }
-    }
-
-    /// Whether it is certain that nothing of it was sent, or will be.
-    fn revoke(&self) -> bool {
-        match self {
-            Self::Empty => false,
-            Self::Body(body) => body.revoke().is_some(),
-        }
     }
 }

@@ -64,6 +64,8 @@ impl Decoder for Raw {
 pub(crate) enum Manner {
     Answers,
     After(Duration),
+    /// To nobody, and takes no second call on a connection.
+    Hangs,
     Fails(Code),
 }
 
@@ -102,8 +104,11 @@ impl Server {
         };
         let connections = Arc::<AtomicUsize>::default();
         let accepted = Arc::clone(&connections);
-        let host = Host::start(address, |listener, stop| async move {
+        let host = Host::start(address, move |listener, stop| async move {
             let mut server = tonic::transport::Server::builder();
+            if matches!(manner, Manner::Hangs) {
+                server = server.max_concurrent_streams(1);
+            }
             if let Some(tls) = tls {
                 server = server.tls_config(tls).unwrap();
             }
@@ -152,6 +157,7 @@ impl Echo {
         match self.manner {
             Manner::Answers => {}
             Manner::After(delay) => tokio::time::sleep(delay).await,
+            Manner::Hangs => std::future::pending().await,
             Manner::Fails(code) => return Err(Status::new(code, "as told")),
         }
         Ok(tonic::Response::new(message))

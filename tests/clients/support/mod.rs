@@ -65,7 +65,12 @@ pub(crate) async fn dead() -> SocketAddr {
 
 /// An address that accepts connections, reads, and never answers. The count is of connections.
 pub(crate) async fn frozen() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    frozen_at(ANY).await
+}
+
+/// The same at this address.
+pub(crate) async fn frozen_at(address: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let mut held: Vec<TcpStream> = Vec::new();
