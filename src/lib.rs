@@ -67,6 +67,18 @@
 //! feature; `node`, `health` and `fixed` are on by default. Without them there is no tokio: the
 //! [`Engine`](gossip::Engine) takes datagrams and the time, and gives datagrams and events, to whatever
 //! drives it.
+// The README's examples have to compile. The last is a test, which stands in `examples/partition_test.rs`.
+#![cfg_attr(
+    all(
+        doctest,
+        feature = "axum",
+        feature = "health",
+        feature = "node",
+        feature = "reqwest",
+        feature = "tonic"
+    ),
+    doc = include_str!("../README.md")
+)]
 
 #[cfg(feature = "app")]
 pub mod app;
@@ -99,15 +111,3 @@ pub use node::Node;
 #[cfg(feature = "testing")]
 pub use node::testing;
 pub use registry::{Discovery, Registrar, ServiceInstance, Watcher};
-
-/// The README's examples have to compile. The last is a test, which stands in `examples/partition_test.rs`.
-#[cfg(all(
-    doctest,
-    feature = "axum",
-    feature = "health",
-    feature = "node",
-    feature = "reqwest",
-    feature = "tonic"
-))]
-#[doc = include_str!("../README.md")]
-struct ReadmeDoctests;

@@ -195,7 +195,7 @@ mod tests {
             tokio::time::sleep(after).await;
             let (body, _lent) = body();
             expired(&queue, &body).await;
-            (began.elapsed() - after).as_millis()
+            began.elapsed().saturating_sub(after).as_millis()
         };
         let waits = [0, 300, 999, 1_000, 5_000].map(Duration::from_millis);
         let waited = futures_util::future::join_all(waits.map(wait)).await;

@@ -16,7 +16,11 @@ use super::{Connection, ResponseBody, answer, deadline, unavailable};
 use crate::balance::{Balancer, Call};
 use crate::select::{NoInstances, Outcome};
 
-/// `next` is the request. (An `async fn` would have it twice.)
+/// `next` is the request.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` would have the request twice"
+)]
 pub(super) fn send(
     balancer: Balancer<Connection>,
     addresses: usize,
