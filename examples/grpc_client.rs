@@ -6,6 +6,8 @@
 //!
 //! Start and stop `grpc_service`s meanwhile.
 
+#[path = "shop/asking.rs"]
+mod asking;
 #[path = "shop/mod.rs"]
 mod shop;
 
@@ -26,7 +28,7 @@ async fn main() -> ExitCode {
 
 async fn ask() -> Result<(), Box<dyn Error>> {
     let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
-    let every = arguments.every()?;
+    let every = asking::every(&arguments)?;
     let node = Arc::new(arguments.node().await?);
     let channel = Channel::builder(node.clone(), "discovery:///order-service")
         .version(arguments.get("--version", "*"))
@@ -34,7 +36,7 @@ async fn ask() -> Result<(), Box<dyn Error>> {
         .build()?;
     let orders = OrderServiceClient::new(channel);
 
-    shop::keep_asking(every, async |id| {
+    asking::keep_asking(every, async |id| {
         let mut request = tonic::Request::new(GetOrderRequest { id: id.to_string() });
         request.set_timeout(Duration::from_secs(1));
         let order = orders.clone().get_order(request).await;

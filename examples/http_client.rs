@@ -6,6 +6,8 @@
 //!
 //! Start and stop `http_service`s meanwhile.
 
+#[path = "shop/asking.rs"]
+mod asking;
 #[path = "shop/mod.rs"]
 mod shop;
 
@@ -27,14 +29,14 @@ async fn ask() -> Result<(), Box<dyn Error>> {
     let ring = tokio_rustls::rustls::crypto::ring::default_provider();
     ring.install_default().expect("nobody has chosen before");
     let arguments = shop::Arguments::read(&["--version", "--every-ms"])?;
-    let every = arguments.every()?;
+    let every = asking::every(&arguments)?;
     let node = Arc::new(arguments.node().await?);
     let users = HttpClient::builder(node.clone(), "discovery:///user-service")
         .version(arguments.get("--version", "*"))
         .empty(Empty::WaitUpTo(Duration::from_secs(2))) // until the first one is found
         .build()?;
 
-    shop::keep_asking(every, async |id| {
+    asking::keep_asking(every, async |id| {
         let answer = users.get(&format!("/users/{id}")).send().await;
         let answer = answer.map_err(|error| error.to_string())?;
         let text = async { answer.error_for_status()?.text().await };

@@ -2,9 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use tidings::Node;
 use tidings::node::StartError;
@@ -46,15 +44,6 @@ impl Arguments {
         said.map_or(default, |(_, value)| value)
     }
 
-    /// How long a client waits between two calls.
-    #[allow(dead_code, reason = "services do not ask")]
-    pub(crate) fn every(&self) -> Result<Duration, Box<dyn Error>> {
-        let millis = self.get("--every-ms", "500").parse();
-        let millis = millis.ok().filter(|millis| *millis > 0);
-        let millis = millis.ok_or("--every-ms: a number of milliseconds, from 1")?;
-        Ok(Duration::from_millis(millis))
-    }
-
     /// A node of the cluster. The first process gets the seed's port, every other one a free one.
     pub(crate) async fn node(&self) -> Result<Node, Box<dyn Error>> {
         let seed: SocketAddr = self
@@ -67,28 +56,6 @@ impl Arguments {
             first => Ok(first?),
         }
     }
-}
-
-/// What a client does: calls `ask` at even times, with a number that grows, and prints what comes of it, until Ctrl-C.
-#[allow(dead_code, reason = "services do not ask")]
-pub(crate) async fn keep_asking(
-    every: Duration,
-    ask: impl AsyncFn(u64) -> Result<String, String>,
-) -> Result<(), Box<dyn Error>> {
-    let mut pace = tokio::time::interval(every);
-    // One for all turns: one that is made anew in each hears nothing while a call is waited for.
-    let mut stop = pin!(tokio::signal::ctrl_c());
-    for number in 1.. {
-        tokio::select! {
-            biased;
-            heard = &mut stop => return Ok(heard?),
-            _ = pace.tick() => match ask(number).await {
-                Ok(answer) => println!("{answer}"),
-                Err(why) => println!("failed: {why}"),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Says what went wrong, as one line.
