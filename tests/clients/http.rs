@@ -240,8 +240,9 @@ async fn a_call_that_is_not_tried_again_has_all_of_its_time() {
 
 #[tokio::test]
 async fn where_all_are_slow_a_call_has_the_time_that_it_takes() {
-    let slow = || Server::start(Manner::After(Duration::from_millis(600)));
-    let table = Table::of("http", [slow().await.address, slow().await.address]);
+    let slow = Manner::After(Duration::from_millis(600));
+    let servers = [Server::start(slow.clone()).await, Server::start(slow).await];
+    let table = Table::of("http", servers.each_ref().map(|server| server.address));
     let users = in_turn(&table).build().unwrap();
     let get = async || {
         let call = users.get("/").timeout(Duration::from_secs(1)).send();
