@@ -111,12 +111,6 @@ impl<C> Balancer<C> {
         self.0.shared.pool.len()
     }
 
-    /// What calls took of late where they take least; none where that is not known of anybody.
-    #[cfg(feature = "reqwest")]
-    pub(crate) fn least_latency(&self) -> Option<Duration> {
-        self.0.shared.pool.least_latency()
-    }
-
     /// Whether there is nobody to call now.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

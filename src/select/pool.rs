@@ -123,16 +123,6 @@ impl<C> Pool<C> {
             .is_ok()
     }
 
-    /// What calls took of late where they take least; none where that is not known of anybody.
-    #[cfg(feature = "reqwest")]
-    pub(crate) fn least_latency(&self) -> Option<Duration> {
-        let choice = self.choice.load();
-        let candidates = choice.candidates.iter();
-        candidates
-            .filter_map(|candidate| candidate.backend.load.latency())
-            .min()
-    }
-
     /// How many addresses can be picked now.
     pub fn len(&self) -> usize {
         self.choice.load().candidates.len()

@@ -239,23 +239,6 @@ async fn a_call_that_is_not_tried_again_has_all_of_its_time() {
 }
 
 #[tokio::test]
-async fn where_all_are_slow_a_call_has_the_time_that_it_takes() {
-    let slow = Manner::After(Duration::from_millis(600));
-    let servers = [Server::start(slow.clone()).await, Server::start(slow).await];
-    let table = Table::of("http", servers.each_ref().map(|server| server.address));
-    let users = in_turn(&table).build().unwrap();
-    let get = async || {
-        let call = users.get("/").timeout(Duration::from_secs(1)).send();
-        within(call).await
-    };
-    // Half of the time is too little for either, and then it is known what they take.
-    get().await.unwrap_err();
-    for _ in 0..4 {
-        assert_eq!(get().await.unwrap().status(), StatusCode::OK);
-    }
-}
-
-#[tokio::test]
 async fn a_call_without_time_is_not_sent_and_blames_nobody() {
     let servers = [answering().await, answering().await];
     let table = Table::of("http", servers.each_ref().map(|server| server.address));

@@ -62,8 +62,8 @@ impl HttpClientBuilder {
     ///
     /// Default: 5 s for a call without a [timeout](super::RequestBuilder::timeout) of its own. With one, half of what is
     /// left of it as long as the call may be tried again (it is idempotent, and there is another instance),
-    /// so that there is time for that, and all of it otherwise. Twice what calls take of late at the fastest instance is
-    /// not cut short: where all are slow there is one try. (Nothing is known at first, so the first calls of such a service fail.)
+    /// so that there is time for that, and all of it otherwise. Set it where calls usually take longer than half of
+    /// their timeout: a try that ends before its answer is a failure.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.limits.attempt = Some(timeout);
         self

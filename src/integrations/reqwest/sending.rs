@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::{Outgoing, followed};
 use super::{Connection, HttpClient, HttpError, Inner, Limits};
-use crate::balance::{Balancer, Call};
+use crate::balance::Call;
 use crate::select::Outcome;
 
 /// Long for a service, and short for whoever waits for one.
@@ -31,7 +31,7 @@ pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Respon
         let is_last = !idempotent
             || tried.len() + 1 >= inner.limits.addresses.min(inner.balancer.len())
             || !outgoing.is_reusable();
-        let limit = inner.limits.attempt(deadline, is_last, &inner.balancer);
+        let limit = inner.limits.attempt(deadline, is_last);
         tried.push(Arc::clone(call.address()));
         let attempt = attempt(call, request, deadline, limit).await;
         let again = tried.len() < inner.limits.addresses
@@ -62,18 +62,14 @@ struct Limit {
 
 impl Limits {
     /// What is set, and otherwise a default; at most what is left of the caller's time. Who has to answer within
-    /// it leaves time for others when the call may be tried again, and has all of it when not. Twice the time that calls take
-    /// where they take least is not cut short: a service that is slow everywhere would answer nobody.
-    fn attempt(self, deadline: Deadline, is_last: bool, balancer: &Balancer<Connection>) -> Limit {
+    /// it leaves time for others when the call may be tried again, and has all of it when not.
+    fn attempt(self, deadline: Deadline, is_last: bool) -> Limit {
         let left = deadline.left();
         let wait = match (self.attempt, left) {
             (Some(set), Some(left)) => set.min(left),
             (Some(set), None) => set,
             (None, Some(left)) if is_last => left,
-            (None, Some(left)) => {
-                let usual = balancer.least_latency().unwrap_or_default();
-                left.min(usual.saturating_mul(2).max(left / 2))
-            }
+            (None, Some(left)) => left / 2,
             (None, None) => ATTEMPT_TIMEOUT,
         };
         let of_caller = left.is_some_and(|left| self.attempt.is_none_or(|set| left < set));
