@@ -10,6 +10,8 @@
 //! long: a timer for each would cost more than all the rest of it.
 
 use std::error::Error;
+#[cfg(feature = "tonic")]
+use std::mem;
 use std::pin::Pin;
 #[cfg(feature = "tonic")]
 use std::sync::Weak;
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "tonic")]
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -32,6 +36,8 @@ struct Place<B> {
     /// Who waits until the body is read, or its loan void.
     #[cfg(feature = "tonic")]
     waiter: Option<Waker>,
+    #[cfg(feature = "tonic")]
+    copy: Copy,
 }
 
 /// What is sent in place of a body.
@@ -59,6 +65,16 @@ pub(crate) enum Loan {
     Void,
 }
 
+/// What whoever reads a body leaves of it.
+#[cfg(feature = "tonic")]
+enum Copy {
+    /// That is not known before it has been read from.
+    Untold,
+    None,
+    /// All of it.
+    Whole(Bytes),
+}
+
 /// What whoever polls a void one gets.
 #[derive(Debug, thiserror::Error)]
 #[error("the request was sent elsewhere, since it had not been sent here")]
@@ -71,6 +87,8 @@ impl<B> Retained<B> {
             loan: 0,
             #[cfg(feature = "tonic")]
             waiter: None,
+            #[cfg(feature = "tonic")]
+            copy: Copy::Untold,
         })))
     }
 
@@ -111,7 +129,7 @@ impl<B> Retained<B> {
     }
 }
 
-/// Waiting until the body is read.
+/// Waiting until the body is read, and what was read.
 #[cfg(feature = "tonic")]
 impl<B> Retained<B> {
     /// How far this loan is. While it waits to be read, [`Awaited::expire`] wakes the caller.
@@ -144,6 +162,18 @@ impl<B> Retained<B> {
     pub(crate) fn settle(&self) {
         let waiter = lock(&self.0).waiter.take();
         drop(waiter);
+    }
+
+    /// What was [left](Lent::leave) of what was read; pending as long as it is being read, so that one may ask again.
+    pub(crate) fn take_copy(&self) -> Poll<Option<Bytes>> {
+        let mut place = lock(&self.0);
+        if matches!(place.copy, Copy::Untold) {
+            return Poll::Pending;
+        }
+        match mem::replace(&mut place.copy, Copy::None) {
+            Copy::Whole(whole) => Poll::Ready(Some(whole)),
+            Copy::Untold | Copy::None => Poll::Ready(None),
+        }
     }
 }
 
@@ -181,6 +211,12 @@ impl<B> Lent<B> {
     #[cfg(feature = "tonic")]
     pub(crate) fn loan(&self) -> u32 {
         self.loan
+    }
+
+    /// Leaves a copy of what was read, if that is the whole body and is to be had again.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn leave(&self, whole: Option<Bytes>) {
+        lock(&self.place).copy = whole.map_or(Copy::None, Copy::Whole);
     }
 }
 

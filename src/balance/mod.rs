@@ -69,4 +69,4 @@ pub use error::BuildError;
 #[cfg(any(feature = "tonic", feature = "reqwest"))]
 pub(crate) use lent::Retained;
 #[cfg(feature = "tonic")]
-pub(crate) use lent::{Awaited, Loan};
+pub(crate) use lent::{Awaited, BoxError, Lent, Loan};

@@ -20,7 +20,9 @@
 //! connects when it is first used, and again when its connection ended. A call that could not be sent
 //! there (no connection, or none within the [connect timeout](ChannelBuilder::connect_timeout)) goes to
 //! another instance, also when its body is a stream: one that nobody has begun to read is taken
-//! back. What was sent is not sent again: gRPC does not tell what may be.
+//! back. So does one message (of up to 64 KiB) to an instance that says that it has not processed it, since it stops or
+//! refuses (HTTP/2's `GOAWAY` and `REFUSED_STREAM`). What was sent otherwise is not sent again: gRPC does not tell what
+//! may be.
 //!
 //! The time that the caller sets for a call (`grpc-timeout`, [`tonic::Request::set_timeout`]) is the time
 //! for all tries together, until the head of the answer. When it is over, the call fails with
@@ -42,6 +44,7 @@
 //! A [`Status`]. When there is nobody to call, it is `UNAVAILABLE`, and its
 //! [source](std::error::Error::source) is [`NoInstances`].
 
+mod ahead;
 mod answer;
 mod builder;
 mod deadline;

@@ -14,6 +14,7 @@ use tokio_stream::StreamExt;
 use tonic::Code;
 
 use crate::support::echo::{EchoClient, Manner, Server};
+use crate::support::refusing::{Refusal, Refusing};
 use crate::support::{TARGET, Table, dead, frozen, instance, within};
 
 fn builder(table: &Table) -> ChannelBuilder {
@@ -101,6 +102,45 @@ async fn an_instance_that_stops_under_load_costs_no_failed_call() {
         call.await.unwrap();
     }
     assert!(second.calls() > 500, "{}", second.calls());
+}
+
+#[tokio::test]
+async fn a_message_that_an_instance_says_it_has_not_processed_goes_to_another() {
+    for refusal in [Refusal::GoAway, Refusal::Stream] {
+        let [server] = answering().await;
+        let refusing = Refusing::start(refusal).await;
+        let table = Table::of("grpc", [server.address, refusing.address]);
+        let strategy = Strategy::RoundRobin;
+        let channel = builder(&table).strategy(strategy).build().unwrap();
+        let mut client = EchoClient::new(channel);
+        for _ in 0..20 {
+            let answer = within(client.echo("hello")).await;
+            assert_eq!(answer.unwrap(), "hello", "{refusal:?}");
+        }
+        assert!(refusing.refused() > 0 && server.calls() == 20);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_processes_is_unavailable_after_a_few_tries() {
+    for refusal in [Refusal::GoAway, Refusal::Stream] {
+        let refusing = Refusing::start(refusal).await;
+        let mut client = client(&Table::of("grpc", [refusing.address]));
+        let error = within(client.echo("hello")).await.unwrap_err();
+        assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+        assert_eq!(refusing.refused(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_which_something_was_read_is_not_sent_again() {
+    let refusing = Refusing::start(Refusal::GoAway).await;
+    let mut client = client(&Table::of("grpc", [refusing.address]));
+    let messages = ["one", "two"].map(Bytes::from);
+    let messages = tokio_stream::iter(messages).chain(tokio_stream::pending());
+    let error = within(client.stream(messages)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+    assert_eq!(refusing.refused(), 1);
 }
 
 #[tokio::test]

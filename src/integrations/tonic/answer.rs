@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use h2::Reason;
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
@@ -56,14 +57,14 @@ fn to_be_followed(response: &Response<Body>, call: Call<Connection>) -> Option<C
 }
 
 /// What ended a call that has no status of its own. A connection that broke is `UNAVAILABLE` (gRPC's
-/// `statuscodes`), for which tonic has `UNKNOWN`, or `CANCELLED` where it had not begun to send.
-pub(super) fn broken(error: Box<dyn Error + Send + Sync>, unsent: bool) -> Status {
+/// `statuscodes`), for which tonic has `UNKNOWN`, or `CANCELLED` or `INTERNAL` where the instance has not begun.
+pub(super) fn broken(error: Box<dyn Error + Send + Sync>, not_begun: bool) -> Status {
     // Whoever makes a body may end it with a status, and that one stays.
     let said = has_source::<Status>(&*error);
     let status = Status::from_error(error);
     let is_broken = match status.code() {
         Code::Unknown => true,
-        Code::Cancelled => unsent,
+        Code::Cancelled | Code::Internal => not_begun,
         _ => false,
     };
     if said || !is_broken {
@@ -78,8 +79,28 @@ fn unavailable(status: Status) -> Status {
     unavailable
 }
 
+/// Whether the instance says that it has not processed the request, so that it may be sent again whatever it is:
+/// RFC 9113, 6.8 (it goes away, and had not come to this one) and 8.7 (it refuses it).
+pub(super) fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    let Some(error) = source::<h2::Error>(error) else {
+        return false;
+    };
+    let said = match error.reason() {
+        Some(Reason::NO_ERROR) => error.is_go_away(),
+        Some(Reason::REFUSED_STREAM) => error.is_reset(),
+        _ => false,
+    };
+    said && error.is_remote()
+}
+
 pub(super) fn has_source<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    error.is::<E>() || error.source().is_some_and(has_source::<E>)
+    source::<E>(error).is_some()
+}
+
+fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    error
+        .downcast_ref()
+        .or_else(|| error.source().and_then(source))
 }
 
 /// The status's code. (tonic's `Status` would be made with a copy of all headers, and to look at each of so few

@@ -1,14 +1,18 @@
 //! A request that may be sent more than once, and whose body is read only once.
 
 use std::mem;
+use std::task::Poll;
 
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
+use http_body_util::Full;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::metadata::GRPC_CONTENT_TYPE;
 
+use super::ahead::Ahead;
 use super::deadline;
 use super::queue::{Place, Queue};
 use crate::balance::Retained;
@@ -52,7 +56,7 @@ impl Outgoing {
             let (body, lent) = Retained::with_loan(mem::take(request.body_mut()));
             kept.loan = lent.loan();
             kept.body = Some(body);
-            *request.body_mut() = Body::new(lent);
+            *request.body_mut() = Body::new(Ahead::new(lent));
         }
         let head = Head::of(request);
         Self { kept, head }
@@ -77,7 +81,7 @@ impl Kept {
         };
         let lent = body.lend()?;
         self.loan = lent.loan();
-        Some(Body::new(lent))
+        Some(Body::new(Ahead::new(lent)))
     }
 
     /// A place in the queue of those whose body is not read yet.
@@ -90,6 +94,23 @@ impl Kept {
     pub(super) fn revoke(&self) -> bool {
         let body = self.body.as_ref();
         body.is_some_and(|body| body.revoke().is_some())
+    }
+
+    /// Whoever has read it has not processed it, so that it may be lent again. False if too much of it has gone.
+    pub(super) async fn restore(&mut self) -> bool {
+        let Some(body) = &self.body else {
+            return true;
+        };
+        let copy = loop {
+            // It is being read on another thread at this moment.
+            match body.take_copy() {
+                Poll::Pending => yield_now().await,
+                Poll::Ready(copy) => break copy,
+            }
+        };
+        let is_there = copy.is_some();
+        self.body = copy.map(|whole| Retained::new(Body::new(Full::new(whole))));
+        is_there
     }
 }
 

@@ -46,16 +46,21 @@ pub(super) fn send(
             match &failed {
                 Failed::Expired => call.expired(),
                 Failed::ExpiredUnsent => call.finish(Outcome::Unanswered),
-                Failed::Sent(_) | Failed::Unsent(_) | Failed::Unconnected(_) => {
-                    call.finish(Outcome::Failure);
-                }
+                _ => call.finish(Outcome::Failure),
             }
             match failed {
                 Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
                 Failed::Sent(status) => return Err(status),
+                Failed::Unprocessed(status) if !outgoing.kept.restore().await => {
+                    return Err(status);
+                }
                 // The connection had ended and nobody knew: another one may be made at the same address.
-                Failed::Unsent(status) if !stale => (stale, last) = (true, Some(status)),
-                Failed::Unsent(status) | Failed::Unconnected(status) => {
+                Failed::Unsent(status) | Failed::Unprocessed(status) if !stale => {
+                    (stale, last) = (true, Some(status));
+                }
+                Failed::Unsent(status)
+                | Failed::Unprocessed(status)
+                | Failed::Unconnected(status) => {
                     tried.push(address);
                     last = Some(status);
                 }
@@ -74,6 +79,8 @@ enum Failed {
     Unconnected(Status),
     /// There was one, and nothing of the body was sent.
     Unsent(Status),
+    /// It was sent, and the instance says that it has not begun.
+    Unprocessed(Status),
     /// The instance may have begun.
     Sent(Status),
     /// The caller's time is over, and the instance may have begun.
@@ -166,11 +173,14 @@ fn failed(error: transport::Error, kept: &Kept) -> Failed {
         return expiry(kept);
     }
     let unsent = unconnected || kept.revoke();
-    let status = answer::broken(error.into(), unsent);
+    let unprocessed = answer::is_unprocessed(&error);
+    let status = answer::broken(error.into(), unsent || unprocessed);
     if unconnected {
         Failed::Unconnected(status)
     } else if unsent {
         Failed::Unsent(status)
+    } else if unprocessed {
+        Failed::Unprocessed(status)
     } else {
         Failed::Sent(status)
     }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tonic")]
 pub(crate) mod echo;
+#[cfg(feature = "tonic")]
+pub(crate) mod refusing;
 #[cfg(feature = "reqwest")]
 pub(crate) mod web;
 
