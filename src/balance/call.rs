@@ -91,6 +91,22 @@ impl<C> Call<C> {
         });
     }
 
+    /// Ends a call beside which another one was made, since this one took long, and to which the other's answer came first.
+    /// That is a failure if the instance had twice the time that it usually takes: it may hang, and who is merely a
+    /// little late does not.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn overtaken(mut self) {
+        let waited = self.shared.now().saturating_sub(self.began);
+        let usual = self.pick().latency().unwrap_or(UNKNOWN);
+        if waited >= 2 * usual {
+            self.end(Outcome::Failure);
+        } else {
+            let now = self.shared.now();
+            let pick = self.pick.take().expect("there until this is finished");
+            pick.finish(now, Outcome::Unanswered);
+        }
+    }
+
     /// Ends the call and tells how it went.
     pub fn finish(mut self, outcome: Outcome) {
         self.end(outcome);

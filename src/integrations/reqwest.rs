@@ -30,8 +30,10 @@
 //! | no head of an answer in time ([`attempt_timeout`](HttpClientBuilder::attempt_timeout)), or a connection that ended | idempotent ones, within the retry budget |
 //! | `502`, `503` or `504` | idempotent ones, within the retry budget |
 //!
-//! A call that has a [timeout](RequestBuilder::timeout) of its own gives half of what is left of it to a try that another one
-//! may follow, unless an attempt timeout is set: so a GET with 2 s leaves a frozen replica after 1 s.
+//! A call that has a [timeout](RequestBuilder::timeout) of its own, and no attempt timeout, gives a try half of what is left of
+//! it before another instance is asked beside it, where the table and the budget let it be; the first answer counts. So a
+//! GET with 2 s is answered after 1 s in spite of a frozen replica, and one that takes 1.5 s everywhere is answered,
+//! too.
 //!
 //! Idempotent are GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, 9.2.2). A body that is a stream is
 //! never read twice. When there is nobody else, the call ends as its last try did.
@@ -45,6 +47,7 @@
 //! instance usually takes. A call that the caller drops counts as latency, so that who does
 //! not answer gets no more calls.
 
+mod attempt;
 mod body;
 mod builder;
 mod client;

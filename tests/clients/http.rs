@@ -22,6 +22,10 @@ const IDEMPOTENT: [Method; 5] = [
     Method::DELETE,
 ];
 const OTHERS: [Method; 2] = [Method::POST, Method::PATCH];
+/// A call's own timeout.
+const SOON: Duration = Duration::from_secs(2);
+/// More than half of it, and well within.
+const SLOW: Duration = Duration::from_millis(1_200);
 
 fn builder(table: &Table) -> HttpClientBuilder {
     crypto();
@@ -220,6 +224,91 @@ async fn an_idempotent_call_with_a_timeout_of_its_own_leaves_a_frozen_replica_in
         }
     }
     assert_eq!(server.calls(), 10);
+}
+
+#[tokio::test]
+async fn where_all_take_longer_than_half_of_a_calls_time_its_first_try_is_answered() {
+    let slow = || Server::start(Manner::After(SLOW));
+    let servers = [slow().await, slow().await, slow().await];
+    let table = Table::of("http", servers.each_ref().map(|server| server.address));
+    let once = Ejection::after(1, Duration::from_secs(600), Duration::from_secs(600));
+    let users = in_turn(&table).ejection(once).build().unwrap();
+    let answers = join_all((0..9).map(|_| {
+        let call = users.get("/").timeout(SOON).send();
+        within(call)
+    }));
+    for answer in answers.await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    // The second tries were asked, and nobody is to blame for those that came too late.
+    let calls = servers.each_ref().map(Server::calls);
+    assert!(calls.iter().sum::<usize>() > 9, "{calls:?}");
+    let [first, second, third] = calls;
+    let answers = join_all((0..3).map(|_| within(users.get("/").send())));
+    assert!(answers.await.iter().all(Result::is_ok));
+    let calls = servers.each_ref().map(Server::calls);
+    assert_eq!(calls, [first + 1, second + 1, third + 1]);
+}
+
+#[tokio::test]
+async fn without_a_budget_a_try_has_all_of_its_calls_time() {
+    let slow = || Server::start(Manner::After(SLOW));
+    let servers = [slow().await, slow().await];
+    let table = Table::of("http", servers.each_ref().map(|server| server.address));
+    let users = in_turn(&table)
+        .retry_budget(RetryBudget::none())
+        .build()
+        .unwrap();
+    let call = users.get("/").timeout(SOON).send();
+    within(call).await.unwrap();
+    assert_eq!(servers[0].calls() + servers[1].calls(), 1);
+}
+
+#[tokio::test]
+async fn who_was_overtaken_and_hangs_gets_no_more_calls() {
+    let server = answering().await;
+    let table = Table::of("http", [frozen().await, server.address]);
+    let once = Ejection::after(1, Duration::from_secs(600), Duration::from_secs(600));
+    let users = in_turn(&table).ejection(once).build().unwrap();
+    let timed = async || {
+        let sent = Instant::now();
+        let call = users.get("/").timeout(Duration::from_secs(1)).send();
+        within(call).await.unwrap();
+        sent.elapsed()
+    };
+    let half = Duration::from_millis(500);
+    within(async { while timed().await < half {} }).await;
+    for _ in 0..20 {
+        assert!(timed().await < half);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_all_let_wait_ends_with_its_time() {
+    let table = Table::of("http", [frozen().await, frozen().await, frozen().await]);
+    let users = in_turn(&table).build().unwrap();
+    let timeout = Duration::from_millis(400);
+    let sent = Instant::now();
+    let error = within(users.get("/").timeout(timeout).send()).await;
+    let waited = sent.elapsed();
+    assert!(matches!(error, Err(HttpError::Timeout { .. })), "{error:?}");
+    assert!(waited >= timeout && waited < 2 * timeout, "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_overtake_who_is_slow() {
+    let unavailable = Manner::Fails(StatusCode::SERVICE_UNAVAILABLE);
+    let slow = Server::start(Manner::After(SLOW)).await;
+    let failing = [
+        Server::start(unavailable.clone()).await,
+        Server::start(unavailable).await,
+    ];
+    let addresses = [slow.address, failing[0].address, failing[1].address];
+    let users = in_turn(&Table::of("http", addresses)).build().unwrap();
+    let answers = (0..3).map(|_| within(users.get("/").timeout(SOON).send()));
+    for answer in join_all(answers).await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
 }
 
 #[tokio::test]

@@ -60,10 +60,9 @@ impl HttpClientBuilder {
     /// How long one try waits for the head of its answer, the connect included. An instance that
     /// answers nothing is left after this time.
     ///
-    /// Default: 5 s for a call without a [timeout](super::RequestBuilder::timeout) of its own. With one, half of what is
-    /// left of it as long as the call may be tried again (it is idempotent, and there is another instance),
-    /// so that there is time for that, and all of it otherwise. Set it where calls usually take longer than half of
-    /// their timeout: a try that ends before its answer is a failure.
+    /// Default: 5 s for a call without a [timeout](super::RequestBuilder::timeout) of its own. With one, all of it; but when
+    /// half of what was left of it is over, and the call may be tried again (it is idempotent, there is another
+    /// instance, and the retry budget has something left), another is asked beside it, and the first answer counts.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.limits.attempt = Some(timeout);
         self

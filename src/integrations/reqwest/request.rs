@@ -60,7 +60,7 @@ impl RequestBuilder {
         self.with(|request| request.bearer_auth(token))
     }
 
-    /// The time for the whole call: all tries, and the body of the answer. What part of it a try has says
+    /// The time for the whole call: all tries, and the body of the answer. When another instance is asked within it says
     /// [`attempt_timeout`](super::HttpClientBuilder::attempt_timeout). Default: none, and each try has 5 s, or what is set
     /// there.
     pub fn timeout(self, timeout: Duration) -> Self {

@@ -1,194 +1,181 @@
-//! A call, from the pick to the head of its answer.
+//! A call, from the first pick to the head of its answer.
+//!
+//! A try whose own share of the call's time is over is not given up: it may still be the one that is answered, where all
+//! instances take that long. Others are made beside it, and the call ends with the first answer.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, Request, Response, StatusCode};
+use reqwest::{Method, Request, Response};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::body::{Outgoing, followed};
-use super::{Connection, HttpClient, HttpError, Inner, Limits};
+use super::attempt::{Again, Attempt, Sent};
+use super::body::Outgoing;
+use super::{Connection, HttpClient, HttpError, Inner};
 use crate::balance::Call;
-use crate::select::Outcome;
 
 /// Long for a service, and short for whoever waits for one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Response, HttpError> {
-    let inner = &*client.0;
-    let deadline = Deadline::new(request.timeout().copied());
-    let idempotent = is_idempotent(request.method());
-    let outgoing = Outgoing::new(request);
-    let mut tried: Vec<Arc<str>> = Vec::new();
-    let mut last: Option<Result<Response, HttpError>> = None;
-    loop {
-        let (call, request) = match (pick(inner, &tried, deadline).await, outgoing.lend(), last) {
-            (Ok(call), Some(request), _) => (call, request),
-            (_, _, Some(last)) => return last,
-            (Err(none), _, None) => return Err(none),
-            (Ok(_), None, None) => unreachable!("it is whole at a first try"),
-        };
-        let is_last = !idempotent
-            || tried.len() + 1 >= inner.limits.addresses.min(inner.balancer.len())
-            || !outgoing.is_reusable();
-        let limit = inner.limits.attempt(deadline, is_last);
-        tried.push(Arc::clone(call.address()));
-        let attempt = attempt(call, request, deadline, limit).await;
-        let again = tried.len() < inner.limits.addresses
-            && match attempt.again {
-                Again::Never => false,
-                Again::Always => outgoing.is_whole(),
-                Again::IfIdempotent => {
-                    idempotent
-                        && !deadline.is_over()
-                        && outgoing.is_whole()
-                        && inner.balancer.may_retry()
-                }
-            };
-        if !again {
-            return attempt.result;
-        }
-        last = Some(attempt.result);
-    }
+    let mut tries = Tries {
+        inner: &client.0,
+        deadline: Deadline::new(request.timeout().copied()),
+        idempotent: is_idempotent(request.method()),
+        outgoing: Outgoing::new(request),
+        tried: Vec::new(),
+    };
+    tries.go_on().await.result
 }
 
-/// How long one try may wait for the head of its answer.
+/// The tries of a call.
+struct Tries<'a> {
+    inner: &'a Inner,
+    deadline: Deadline,
+    idempotent: bool,
+    outgoing: Outgoing,
+    tried: Vec<Arc<str>>,
+}
+
+/// How long one try waits for the head of its answer.
 #[derive(Clone, Copy)]
-struct Limit {
-    wait: Duration,
-    /// Whether it is the caller's own time.
-    of_caller: bool,
+pub(super) struct Limit {
+    /// After this, others are made beside it.
+    share: Option<Duration>,
+    pub(super) whole: Duration,
+    /// Whether that is the caller's own time.
+    pub(super) of_caller: bool,
 }
 
-impl Limits {
-    /// What is set, and otherwise a default; at most what is left of the caller's time. Who has to answer within
-    /// it leaves time for others when the call may be tried again, and has all of it when not.
-    fn attempt(self, deadline: Deadline, is_last: bool) -> Limit {
-        let left = deadline.left();
-        let wait = match (self.attempt, left) {
+impl Tries<'_> {
+    /// One after the other, until there is an answer, or nobody else to ask.
+    async fn go_on(&mut self) -> Attempt {
+        let mut last: Option<Attempt> = None;
+        loop {
+            let (call, request) = match (self.pick().await, self.outgoing.lend(), last) {
+                (Ok(call), Some(request), _) => (call, request),
+                (_, _, Some(last)) => return last,
+                (Err(none), _, None) => return Attempt::unsent(none),
+                (Ok(_), None, None) => unreachable!("it is whole at a first try"),
+            };
+            let limit = self.limit();
+            self.tried.push(Arc::clone(call.address()));
+            let attempt = self.attempt(call, request, limit).await;
+            if !self.may_go_on(attempt.again) {
+                return attempt;
+            }
+            last = Some(attempt);
+        }
+    }
+
+    async fn pick(&self) -> Result<Call<Connection>, HttpError> {
+        let picking = self.inner.balancer.pick(&self.tried);
+        let Some((timeout, at)) = self.deadline.0 else {
+            return Ok(picking.await?);
+        };
+        let unsent = || HttpError::Unsent {
+            service: self.inner.balancer.service().to_owned(),
+            timeout,
+        };
+        // Who has no time is not picked: it would answer nothing.
+        if self.deadline.is_over() {
+            return Err(unsent());
+        }
+        let picked = timeout_at(at, picking).await;
+        Ok(picked.map_err(|_| unsent())??)
+    }
+
+    /// What is set, and otherwise a default; at most what is left of the caller's time. Of that, a try that another one
+    /// may follow has half for itself alone.
+    fn limit(&self) -> Limit {
+        let limits = self.inner.limits;
+        let left = self.deadline.left();
+        let is_last = !self.idempotent
+            || self.tried.len() + 1 >= limits.addresses.min(self.inner.balancer.len())
+            || !self.outgoing.is_reusable();
+        let whole = match (limits.attempt, left) {
             (Some(set), Some(left)) => set.min(left),
             (Some(set), None) => set,
-            (None, Some(left)) if is_last => left,
-            (None, Some(left)) => left / 2,
+            (None, Some(left)) => left,
             (None, None) => ATTEMPT_TIMEOUT,
         };
-        let of_caller = left.is_some_and(|left| self.attempt.is_none_or(|set| left < set));
-        Limit { wait, of_caller }
+        let has_share = limits.attempt.is_none() && left.is_some() && !is_last;
+        Limit {
+            share: has_share.then(|| whole / 2),
+            whole,
+            of_caller: left.is_some_and(|left| limits.attempt.is_none_or(|set| left < set)),
+        }
     }
-}
 
-/// What became of one try.
-struct Attempt {
-    result: Result<Response, HttpError>,
-    again: Again,
-}
-
-#[derive(Clone, Copy)]
-enum Again {
-    /// There is an answer.
-    Never,
-    /// Nothing was sent.
-    Always,
-    /// It was sent.
-    IfIdempotent,
-}
-
-async fn pick(
-    inner: &Inner,
-    tried: &[Arc<str>],
-    deadline: Deadline,
-) -> Result<Call<Connection>, HttpError> {
-    let picking = inner.balancer.pick(tried);
-    let Some((timeout, at)) = deadline.0 else {
-        return Ok(picking.await?);
-    };
-    let unsent = || HttpError::Unsent {
-        service: inner.balancer.service().to_owned(),
-        timeout,
-    };
-    // Who has no time is not picked: it would answer nothing.
-    if deadline.is_over() {
-        return Err(unsent());
+    /// Whether there may be another try. Then it has been paid for.
+    fn may_go_on(&self, again: Again) -> bool {
+        self.tried.len() < self.inner.limits.addresses
+            && match again {
+                Again::Never | Again::NoMore => false,
+                Again::Always => self.outgoing.is_whole(),
+                Again::IfIdempotent => {
+                    self.idempotent
+                        && !self.deadline.is_over()
+                        && self.outgoing.is_whole()
+                        && self.inner.balancer.may_retry()
+                }
+            }
     }
-    let picked = timeout_at(at, picking).await;
-    Ok(picked.map_err(|_| unsent())??)
-}
 
-async fn attempt(
-    call: Call<Connection>,
-    mut request: Request,
-    deadline: Deadline,
-    limit: Limit,
-) -> Attempt {
-    let caller = match call.connection() {
-        Ok(caller) => caller,
-        Err(reason) => {
-            let (address, reason) = (Arc::clone(call.address()), Arc::clone(reason));
-            call.finish(Outcome::Failure);
-            return Attempt {
-                result: Err(HttpError::Client { address, reason }),
-                again: Again::Always,
-            };
+    async fn attempt(
+        &mut self,
+        call: Call<Connection>,
+        mut request: Request,
+        limit: Limit,
+    ) -> Attempt {
+        // For the answer's body.
+        *request.timeout_mut() = self.deadline.left();
+        let (sent, answer) = match Sent::new(call, request, limit, self.deadline) {
+            Ok(sent) => sent,
+            Err(attempt) => return attempt,
+        };
+        let mut answer = pin!(answer);
+        let Some(share) = limit.share else {
+            return sent.end(timeout(limit.whole, answer).await.ok());
+        };
+        match timeout(share, answer.as_mut()).await {
+            Ok(answered) => sent.end(Some(answered)),
+            Err(_) if self.may_go_on(Again::IfIdempotent) => self.race(sent, answer).await,
+            Err(_) => sent.end(self.deadline.bound(answer).await),
         }
-    };
-    let followed_before = caller.followed();
-    // For the answer's body.
-    *request.timeout_mut() = deadline.left();
-    let result = match timeout(limit.wait, caller.client.execute(request)).await {
-        Ok(Ok(response)) => return answered(response, call),
-        Ok(Err(error)) if error.is_timeout() && !error.is_connect() && deadline.is_over() => {
-            return timed_out(call, limit);
-        }
-        Ok(Err(error)) => Err(HttpError::from(error)),
-        Err(_) => return timed_out(call, limit),
-    };
-    let (again, outcome) = match &result {
-        // The connect that failed may be that of a redirect, whose first request was done.
-        Err(HttpError::Request(error)) if error.is_connect() => {
-            let again = if caller.followed() == followed_before {
-                Again::Always
-            } else {
-                Again::IfIdempotent
-            };
-            (again, Outcome::Failure)
-        }
-        // It is the request that is wrong, or where it was led.
-        Err(HttpError::Request(error)) if error.is_builder() || error.is_redirect() => {
-            (Again::Never, Outcome::Success)
-        }
-        _ => (Again::IfIdempotent, Outcome::Failure),
-    };
-    call.finish(outcome);
-    Attempt { result, again }
-}
-
-fn timed_out(call: Call<Connection>, limit: Limit) -> Attempt {
-    let address = Arc::clone(call.address());
-    if limit.of_caller {
-        call.expired();
-    } else {
-        call.finish(Outcome::Failure);
     }
-    Attempt {
-        result: Err(HttpError::Timeout {
-            address,
-            waited: limit.wait,
-        }),
-        again: Again::IfIdempotent,
-    }
-}
 
-fn answered(response: Response, call: Call<Connection>) -> Attempt {
-    let (again, outcome) = match response.status() {
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            (Again::IfIdempotent, Outcome::Failure)
-        }
-        status if status.is_server_error() => (Again::Never, Outcome::Failure),
-        _ => (Again::Never, Outcome::Success),
-    };
-    Attempt {
-        result: Ok(followed(response, call, outcome)),
-        again,
+    /// What comes first: this answer, or one to others.
+    async fn race<A>(&mut self, first: Sent, mut answer: Pin<&mut A>) -> Attempt
+    where
+        A: Future<Output = reqwest::Result<Response>>,
+    {
+        let deadline = self.deadline;
+        let mut others = self.others();
+        let (first, others) = tokio::select! {
+            biased;
+            answered = deadline.bound(answer.as_mut()) => {
+                let first = first.end(answered);
+                if first.is_final() {
+                    return first;
+                }
+                (first, others.await)
+            }
+            others = &mut others => {
+                if others.is_final() {
+                    first.overtaken();
+                    return others;
+                }
+                (first.end(deadline.bound(answer).await), others)
+            }
+        };
+        first.better(others)
+    }
+
+    /// The tries that follow.
+    fn others(&mut self) -> Pin<Box<dyn Future<Output = Attempt> + Send + '_>> {
+        Box::pin(self.go_on())
     }
 }
 
@@ -202,7 +189,7 @@ fn is_idempotent(method: &Method) -> bool {
 
 /// The caller's own timeout, and when it is over.
 #[derive(Clone, Copy)]
-struct Deadline(Option<(Duration, Instant)>);
+pub(super) struct Deadline(Option<(Duration, Instant)>);
 
 impl Deadline {
     fn new(timeout: Option<Duration>) -> Self {
@@ -216,7 +203,15 @@ impl Deadline {
         self.0.map(|(_, at)| at.saturating_duration_since(now))
     }
 
-    fn is_over(self) -> bool {
+    pub(super) fn is_over(self) -> bool {
         self.left() == Some(Duration::ZERO)
+    }
+
+    /// None if it is over first.
+    async fn bound<F: Future>(self, future: F) -> Option<F::Output> {
+        match self.0 {
+            Some((_, at)) => timeout_at(at, future).await.ok(),
+            None => Some(future.await),
+        }
     }
 }

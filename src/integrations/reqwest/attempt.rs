@@ -1,0 +1,172 @@
+//! One try: a request at one instance, and what is said of the instance afterwards.
+
+use std::sync::Arc;
+
+use reqwest::{Request, Response, StatusCode};
+
+use super::body::followed;
+use super::sending::{Deadline, Limit};
+use super::{Connection, HttpError};
+use crate::balance::Call;
+use crate::select::Outcome;
+
+/// What became of a try.
+pub(super) struct Attempt {
+    pub(super) result: Result<Response, HttpError>,
+    pub(super) again: Again,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Again {
+    /// There is an answer, or never will be one.
+    Never,
+    /// Nothing was sent.
+    Always,
+    /// It was sent.
+    IfIdempotent,
+    /// All that may be asked were.
+    NoMore,
+}
+
+impl Attempt {
+    /// There was nobody to ask.
+    pub(super) fn unsent(none: HttpError) -> Self {
+        Self {
+            result: Err(none),
+            again: Again::Always,
+        }
+    }
+
+    /// Whether another try would be none the better.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.again, Again::Never)
+    }
+
+    /// That of two tries which says more, after which there are no others.
+    pub(super) fn better(self, other: Self) -> Self {
+        let says_more = other.is_final() || (other.result.is_ok() && self.result.is_err());
+        let better = if says_more { other } else { self };
+        if better.is_final() {
+            return better;
+        }
+        let again = Again::NoMore;
+        Self { again, ..better }
+    }
+}
+
+/// A request that was sent.
+pub(super) struct Sent {
+    call: Call<Connection>,
+    /// How many redirects its client had followed before.
+    followed: u64,
+    limit: Limit,
+    deadline: Deadline,
+}
+
+impl Sent {
+    /// Sends a request when its answer is polled.
+    pub(super) fn new(
+        call: Call<Connection>,
+        request: Request,
+        limit: Limit,
+        deadline: Deadline,
+    ) -> Result<
+        (
+            Self,
+            impl Future<Output = reqwest::Result<Response>> + use<>,
+        ),
+        Attempt,
+    > {
+        let caller = match call.connection() {
+            Ok(caller) => caller,
+            Err(reason) => {
+                let (address, reason) = (Arc::clone(call.address()), Arc::clone(reason));
+                call.finish(Outcome::Failure);
+                return Err(Attempt {
+                    result: Err(HttpError::Client { address, reason }),
+                    again: Again::Always,
+                });
+            }
+        };
+        let followed = caller.followed();
+        let answer = caller.client.execute(request);
+        let this = Self {
+            call,
+            followed,
+            limit,
+            deadline,
+        };
+        Ok((this, answer))
+    }
+
+    /// None is no answer in time.
+    pub(super) fn end(self, answered: Option<reqwest::Result<Response>>) -> Attempt {
+        match answered {
+            None => self.timed_out(),
+            Some(Ok(response)) => answered_by(response, self.call),
+            Some(Err(error)) => self.failed(error),
+        }
+    }
+
+    /// Another one was answered first.
+    pub(super) fn overtaken(self) {
+        self.call.overtaken();
+    }
+
+    fn failed(self, error: reqwest::Error) -> Attempt {
+        if error.is_timeout() && !error.is_connect() && self.deadline.is_over() {
+            return self.timed_out();
+        }
+        let (again, outcome) = if error.is_connect() {
+            // The connect that failed may be that of a redirect, whose first request was done.
+            let caller = self.call.connection().as_ref();
+            let is_first = caller.is_ok_and(|caller| caller.followed() == self.followed);
+            let again = if is_first {
+                Again::Always
+            } else {
+                Again::IfIdempotent
+            };
+            (again, Outcome::Failure)
+        } else if error.is_builder() || error.is_redirect() {
+            // It is the request that is wrong, or where it was led.
+            (Again::Never, Outcome::Success)
+        } else {
+            (Again::IfIdempotent, Outcome::Failure)
+        };
+        self.call.finish(outcome);
+        Attempt {
+            result: Err(error.into()),
+            again,
+        }
+    }
+
+    fn timed_out(self) -> Attempt {
+        let address = Arc::clone(self.call.address());
+        if self.limit.of_caller {
+            self.call.expired();
+        } else {
+            self.call.finish(Outcome::Failure);
+        }
+        Attempt {
+            result: Err(HttpError::Timeout {
+                address,
+                waited: self.limit.whole,
+            }),
+            again: Again::IfIdempotent,
+        }
+    }
+}
+
+fn answered_by(response: Response, call: Call<Connection>) -> Attempt {
+    let (again, outcome) = match response.status() {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            (Again::IfIdempotent, Outcome::Failure)
+        }
+        status if status.is_server_error() => (Again::Never, Outcome::Failure),
+        _ => (Again::Never, Outcome::Success),
+    };
+    Attempt {
+        result: Ok(followed(response, call, outcome)),
+        again,
+    }
+}
