@@ -1,18 +1,23 @@
-//! What a node is told before it starts.
+//! What a node is told before it starts: every setting, what it means, and its default.
+//!
+//! Nothing is refused here, so that calls can be chained: [`NodeBuilder::start`] has the settings
+//! checked first, in `settings`, and starts the node with what comes out.
+
+mod settings;
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::settings::KeySource;
 use super::error::StartError;
 use super::events::EVENT_CAPACITY;
 use super::handle::Node;
-use super::key_file::{self, KeyFileError};
 use super::launch;
-use super::seeds::Seed;
-use crate::gossip::security::{ClusterKey, KeyError, Keyring, Rollout, SigningKey, Trusted};
-use crate::gossip::{Detection, Profile, Security, canonical};
+use crate::gossip::security::{ClusterKey, Rollout, SigningKey, Trusted};
+use crate::gossip::{Detection, Profile};
+
+pub(super) use self::settings::Settings;
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
 pub const DEFAULT_BIND: &str = "127.0.0.1:7946";
@@ -73,39 +78,6 @@ impl Default for NodeBuilder {
             network: None,
         }
     }
-}
-
-/// Where a key comes from.
-#[derive(Clone, Debug)]
-enum KeySource<K> {
-    Given(K),
-    File(PathBuf),
-}
-
-impl<K> KeySource<K> {
-    fn read(self, parse: fn(&str) -> Result<K, KeyError>) -> Result<K, KeyFileError> {
-        match self {
-            Self::Given(key) => Ok(key),
-            Self::File(path) => key_file::read(&path, parse),
-        }
-    }
-}
-
-/// The settings, parsed.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) cluster: String,
-    pub(super) bind: SocketAddr,
-    pub(super) advertise: Option<SocketAddr>,
-    pub(super) seeds: Vec<Seed>,
-    pub(super) event_capacity: usize,
-    pub(super) profile: Profile,
-    pub(super) detection: Detection,
-    pub(super) security: Security,
-    #[cfg(feature = "snapshot")]
-    pub(super) snapshot: Option<super::snapshot::SnapshotSettings>,
-    #[cfg(feature = "testing")]
-    pub(super) network: Option<super::testing::Network>,
 }
 
 impl NodeBuilder {
@@ -308,105 +280,4 @@ impl NodeBuilder {
             launch::on_own_thread(settings).await
         }
     }
-
-    fn parse(self) -> Result<Settings, StartError> {
-        if self.cluster.is_empty() {
-            return Err(StartError::ClusterMissing);
-        }
-        let is_in_memory = self.is_in_memory;
-        let bind = address("bind", self.bind)?;
-        let mut security = security(self.keys, self.rollout, self.clock_skew)?;
-        let sign_with = self.sign_with.map(|key| key.read(SigningKey::from_base64));
-        security.sign_with = sign_with.transpose()?;
-        security.trusted = self.trusted;
-        if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
-            let rollout = security.rollout;
-            if security.keyring.is_empty() {
-                return Err(StartError::NotLoopback { bind });
-            }
-            if rollout.hears_the_clear() {
-                return Err(StartError::HearsPlaintext { bind, rollout });
-            }
-        }
-        let advertise = self.advertise.map(advertised).transpose()?;
-        let seed = |value: String| match Seed::parse(&value) {
-            Ok(Seed::Name { .. }) if is_in_memory => Err(StartError::Seed {
-                value,
-                reason: "a network in memory resolves no names; write an address",
-            }),
-            Ok(seed) => Ok(seed),
-            Err(reason) => Err(StartError::Seed { value, reason }),
-        };
-        let seeds = self.seeds.into_iter().map(seed).collect::<Result<_, _>>()?;
-        let event_capacity = self.event_capacity;
-        Ok(Settings {
-            cluster: self.cluster,
-            bind,
-            advertise,
-            seeds,
-            event_capacity,
-            profile: self.profile,
-            detection: self.detection,
-            security,
-            #[cfg(feature = "snapshot")]
-            snapshot: self
-                .snapshot_file
-                .map(|path| super::snapshot::SnapshotSettings {
-                    path,
-                    max_age: self.snapshot_max_age,
-                }),
-            #[cfg(feature = "testing")]
-            network: self.network,
-        })
-    }
-}
-
-fn security(
-    keys: Vec<KeySource<ClusterKey>>,
-    rollout: Option<Rollout>,
-    clock_skew: Option<Duration>,
-) -> Result<Security, StartError> {
-    let mut security = Security::default();
-    let keys = keys
-        .into_iter()
-        .map(|key| key.read(ClusterKey::from_base64));
-    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
-    security.keyring = Keyring::of(keys)?;
-    if let Some(rollout) = rollout {
-        if security.keyring.is_empty() {
-            return Err(StartError::KeyMissing { rollout });
-        }
-        security.rollout = rollout;
-    }
-    security.clock_skew = clock_skew.unwrap_or(security.clock_skew);
-    Ok(security)
-}
-
-fn address(field: &'static str, value: String) -> Result<SocketAddr, StartError> {
-    match value.parse() {
-        Ok(address) => Ok(canonical(address)),
-        Err(_) if value.parse::<std::net::IpAddr>().is_ok() => Err(StartError::Address {
-            field,
-            value,
-            reason: "the port is missing",
-        }),
-        Err(_) => Err(StartError::Address {
-            field,
-            value,
-            reason: "that is no IP address and port",
-        }),
-    }
-}
-
-fn advertised(value: String) -> Result<SocketAddr, StartError> {
-    let address = address("advertise", value)?;
-    if address.ip().is_unspecified() {
-        let reason = "nobody can send to an unspecified address";
-        return Err(StartError::Address {
-            field: "advertise",
-            value: address.to_string(),
-            reason,
-        });
-    }
-    Ok(address)
 }
