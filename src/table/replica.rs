@@ -1,5 +1,16 @@
 //! The writing side of the table: whose records there are, and which of them can be seen.
 //!
+//! Each concern has a file of its own; what is asked of the replica as a whole is here:
+//!
+//! | file | concern |
+//! |---|---|
+//! | `apply` | a record is offered: whether it is taken, and what it replaces |
+//! | `owners` | an owner comes, fails, leaves or is replaced |
+//! | `expiry` | what ends by itself, when its time is up |
+//! | `bounds` | how much is held, and for how long |
+//! | `holding` | what is held of one owner |
+//! | `books` | the counters, sums and deadlines that change with it |
+//!
 //! # Invariants
 //!
 //! 1. A record is visible if and only if its owner is live, or failed less than
@@ -7,7 +18,7 @@
 //! 2. For each owner and service there is one record, and its `seq` never goes back while it is
 //!    known. Forgotten are empty lists, after a time, and owners that are not live.
 //! 3. The fingerprint covers exactly the records of live owners that are not empty lists. That an
-//!    owner is leaving ([`LEAVING`]) counts.
+//!    owner is leaving ([`LEAVING`](super::LEAVING)) counts.
 //! 4. Every visible change is told by an [`Event`], and no event about an instance is emitted
 //!    without one: replayed from the start, the events give what readers see. Stale instances
 //!    ([`Replica::show_stale`]) are the exception: no event tells of them.
@@ -16,9 +27,12 @@
 //! `tests/model.rs` holds all of it against a model that keeps only the records and counts the rest
 //! anew.
 
+mod apply;
 mod books;
 mod bounds;
+mod expiry;
 mod holding;
+mod owners;
 #[cfg(test)]
 mod tests;
 
@@ -34,27 +48,13 @@ use super::{
     event::Event,
     fingerprint::Fingerprint,
     instant::Instant,
-    record::{LEAVING, Owner, Record},
+    record::{Owner, Record},
     visible::Visible,
 };
 use crate::registry::ServiceInstance;
 
+pub use apply::Applied;
 pub use bounds::{Bound, Limits};
-
-/// What became of a record that was offered to the replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// It is newer than what was held, and its owner is live.
-    New,
-    /// It is newer than what was held; its owner is not live, so it waits out of sight.
-    Waiting,
-    /// Exactly this is held already.
-    Same,
-    /// What is held supersedes it.
-    Stale,
-    /// A bound was reached; the replica is unchanged.
-    Refused(Bound),
-}
 
 /// The replica that one node holds of everybody's records.
 #[derive(Debug)]
@@ -85,289 +85,6 @@ impl Replica {
             bytes: 0,
             waiting_bytes: 0,
             records: 0,
-        }
-    }
-
-    /// Offers a record.
-    pub fn apply(&mut self, now: Instant, record: Record) -> Applied {
-        let owner = record.owner();
-        if let Some(held) = self.record(owner, record.service()) {
-            if held.hash() == record.hash() {
-                return Applied::Same;
-            }
-            if !record.supersedes(held) {
-                return Applied::Stale;
-            }
-        }
-        if let Err(bound) = self.admit(&record) {
-            return Applied::Refused(bound);
-        }
-        self.make_room(&record);
-        if !self.owners.contains_key(&owner) {
-            let until = now + self.limits.wait_for;
-            self.set_standing(owner, Standing::Waiting { until });
-        }
-        self.remember_until(now + self.limits.forget_empty_after, &record);
-        let applied = self.put(record);
-        if matches!(self.owners[&owner].standing, Standing::Failing { .. })
-            && self.has_said_goodbye(owner)
-        {
-            // The word that it leaves came after the word that it is gone.
-            self.left(owner);
-        }
-        applied
-    }
-
-    /// Notes when an empty list may be forgotten, or that this one is not empty.
-    fn remember_until(&mut self, forget_at: Instant, record: &Record) {
-        let (owner, service) = (record.owner(), record.service());
-        let holding = self
-            .owners
-            .get_mut(&owner)
-            .expect("the caller made sure the owner is known");
-        if let Some(earlier) = holding.forget.remove(service) {
-            self.deadlines
-                .remove(&(earlier, owner, Some(service.clone())));
-        }
-        if record.is_tombstone() {
-            holding.forget.insert(service.clone(), forget_at);
-            self.deadlines
-                .insert((forget_at, owner, Some(service.clone())));
-        }
-    }
-
-    /// Replaces the record of its owner and service; bounds have been checked, and the owner is known.
-    fn put(&mut self, record: Record) -> Applied {
-        let (owner, service) = (record.owner(), record.service().clone());
-        let holding = self
-            .owners
-            .get_mut(&owner)
-            .expect("the caller made sure the owner is known");
-        let cost = record.cost_bytes();
-        let standing = holding.standing;
-        let previous = holding.records.insert(record.clone());
-        let freed = previous.as_ref().map_or(0, Record::cost_bytes);
-        holding.bytes = holding.bytes + cost - freed;
-        self.bytes = self.bytes + cost - freed;
-        self.records += usize::from(previous.is_none());
-        if matches!(standing, Standing::Waiting { .. }) {
-            self.waiting_bytes = self.waiting_bytes + cost - freed;
-        }
-        if standing == Standing::Live {
-            if let Some(previous) = previous.as_ref().filter(|record| !record.is_tombstone()) {
-                self.fingerprint.remove(previous.hash());
-            }
-            if !record.is_tombstone() {
-                self.fingerprint.add(record.hash());
-            }
-        }
-        match standing {
-            Standing::Live | Standing::Failing { .. } => {
-                let before = previous.as_ref().map_or(&[][..], Record::instances);
-                self.visible
-                    .replace(owner, &service, before, record.instances());
-                Applied::New
-            }
-            Standing::Parked { .. } | Standing::Waiting { .. } => Applied::Waiting,
-        }
-    }
-
-    fn admit(&self, record: &Record) -> Result<(), Bound> {
-        let holding = self.owners.get(&record.owner());
-        let held = holding.and_then(|holding| holding.records.get(record.service()));
-        let cost = record.cost_bytes();
-        // What is replaced makes room, or nothing could be taken back at the bound.
-        let freed = held.map_or(0, Record::cost_bytes);
-        if self.bytes - freed + cost > self.limits.table_bytes {
-            return Err(Bound::TableBytes);
-        }
-        if holding.is_none() && self.waiting >= self.limits.absent_owners {
-            return Err(Bound::AbsentOwners);
-        }
-        let waits = holding.is_none_or(|h| matches!(h.standing, Standing::Waiting { .. }));
-        if waits && self.waiting_bytes - freed + cost > self.limits.waiting_bytes {
-            return Err(Bound::WaitingBytes);
-        }
-        // Empty lists make room, see below.
-        let kept = holding.map_or(0, |holding| holding.records.len() - holding.forget.len());
-        if held.is_none() && kept >= self.limits.records_per_owner {
-            return Err(Bound::RecordsPerOwner);
-        }
-        Ok(())
-    }
-
-    /// An owner at its bound of records loses the empty list that would be forgotten first: whoever
-    /// registers under ever new names must not be stopped by the memory of old ones.
-    fn make_room(&mut self, record: &Record) {
-        let owner = record.owner();
-        let Some(holding) = self.owners.get(&owner) else {
-            return;
-        };
-        let known = holding.records.contains(record.service());
-        if known || holding.records.len() < self.limits.records_per_owner {
-            return;
-        }
-        let first = holding
-            .forget
-            .iter()
-            .min_by_key(|(service, at)| (*at, *service));
-        if let Some((service, at)) = first.map(|(service, at)| (service.clone(), *at)) {
-            self.deadlines.remove(&(at, owner, Some(service.clone())));
-            self.forget_empty(owner, &service);
-        }
-    }
-
-    /// The owner is a live member now: what it has registered becomes visible.
-    pub fn owner_up(&mut self, owner: Owner) {
-        let before = self.standing(owner);
-        if before == Some(Standing::Live) {
-            return;
-        }
-        self.set_standing(owner, Standing::Live);
-        let holding = &self.owners[&owner];
-        for record in holding.counted() {
-            self.fingerprint.add(record.hash());
-        }
-        match before {
-            Some(Standing::Failing { .. }) => {}
-            Some(Standing::Parked { .. }) => {
-                for record in holding.records.iter() {
-                    self.visible
-                        .show(owner, record.service(), record.instances());
-                }
-                let instances = holding.instances();
-                self.visible.tell(Event::Recovered {
-                    member: owner,
-                    instances,
-                });
-            }
-            _ => {
-                self.visible.tell(Event::Joined { member: owner });
-                for record in holding.records.iter() {
-                    self.visible
-                        .replace(owner, record.service(), &[], record.instances());
-                }
-            }
-        }
-    }
-
-    /// The owner is this node itself: live from the start, and without a word. What others have
-    /// said in its name before does not count.
-    pub fn adopt(&mut self, owner: Owner) {
-        self.retire(owner);
-        self.set_standing(owner, Standing::Live);
-    }
-
-    /// The owner was this node, which bears another boot now: its records go, one by one.
-    pub fn retire(&mut self, owner: Owner) {
-        let Some(holding) = self.owners.get(&owner) else {
-            return;
-        };
-        if matches!(holding.standing, Standing::Live | Standing::Failing { .. }) {
-            for record in holding.records.iter() {
-                self.visible
-                    .replace(owner, record.service(), record.instances(), &[]);
-            }
-        }
-        self.drop_owner(owner);
-    }
-
-    /// The owner is no longer a member. One that has said that it leaves goes at once; one that
-    /// failed stays visible for a moment, in which it may turn out to be alive.
-    pub fn owner_down(&mut self, now: Instant, owner: Owner) {
-        let Some(holding) = self.owners.get(&owner) else {
-            return;
-        };
-        if holding.standing != Standing::Live {
-            return;
-        }
-        if self.has_said_goodbye(owner) {
-            self.left(owner);
-        } else {
-            self.withdraw_hashes(owner);
-            let until = now + self.limits.failure_grace;
-            self.set_standing(owner, Standing::Failing { until });
-        }
-    }
-
-    /// Another process has taken over the owner's address: its records end at once.
-    pub fn owner_replaced(&mut self, owner: Owner) {
-        let Some(holding) = self.owners.get(&owner) else {
-            return;
-        };
-        let could_be_seen = matches!(holding.standing, Standing::Live | Standing::Failing { .. });
-        if could_be_seen && self.has_said_goodbye(owner) {
-            return self.left(owner);
-        }
-        let instances = self.drop_owner(owner);
-        if could_be_seen {
-            self.visible.tell(Event::Failed {
-                member: owner,
-                instances,
-            });
-        }
-    }
-
-    fn left(&mut self, owner: Owner) {
-        let instances = self.drop_owner(owner);
-        self.visible.tell(Event::Left {
-            member: owner,
-            instances,
-        });
-    }
-
-    /// Whether the owner has said that it is leaving.
-    pub fn has_said_goodbye(&self, owner: Owner) -> bool {
-        self.owners
-            .get(&owner)
-            .is_some_and(|holding| holding.records.contains(LEAVING))
-    }
-
-    /// When something is due next.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, ..)| *at)
-    }
-
-    /// Does what is due: hides the failed, forgets the absent and the empty.
-    pub fn expire(&mut self, now: Instant) {
-        while let Some((at, owner, service)) = self.deadlines.first().cloned() {
-            if at > now {
-                break;
-            }
-            self.deadlines.pop_first();
-            match service {
-                Some(service) => self.forget_empty(owner, &service),
-                None => self.standing_ended(at, owner),
-            }
-        }
-    }
-
-    fn standing_ended(&mut self, at: Instant, owner: Owner) {
-        let Some(holding) = self.owners.get(&owner) else {
-            return;
-        };
-        match holding.standing {
-            Standing::Failing { until } if until == at => {
-                let instances = holding.instances();
-                for record in holding.records.iter() {
-                    self.visible
-                        .hide(owner, record.service(), record.instances());
-                }
-                self.visible.tell(Event::Failed {
-                    member: owner,
-                    instances,
-                });
-                self.set_standing(
-                    owner,
-                    Standing::Parked {
-                        until: at + self.limits.park_for,
-                    },
-                );
-            }
-            Standing::Parked { until } | Standing::Waiting { until } if until == at => {
-                self.drop_owner(owner);
-            }
-            _ => {}
         }
     }
 

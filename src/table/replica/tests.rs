@@ -3,7 +3,10 @@
 mod model;
 
 use super::*;
-use crate::{registry::ServiceInstance, table::ServiceHandle};
+use crate::{
+    registry::ServiceInstance,
+    table::{LEAVING, ServiceHandle},
+};
 use std::time::Duration;
 
 const USER: &str = "user-service";
