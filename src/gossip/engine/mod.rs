@@ -6,8 +6,10 @@
 //! |---|---|
 //! | `outbox` | framing what goes out, counting, rate-limited logging |
 //! | `inbox` | unframing what comes in, who is trusted with what |
+//! | `timeouts` | what is due, and who does it |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
 //! | `membership` | foca's packets, timers and effects |
+//! | `member` | the members, as users see them |
 //! | `admission` | what of a packet is let in |
 //! | `probing` | the probe that foca has under way: pings sent again, blame, haste |
 //! | `suspecting` | suspicions: their timers, and what ends them |
@@ -20,6 +22,7 @@
 //! | `records` | our own records, others' records, owner repair |
 //! | `signing` | signed records: who may write what |
 //! | `dissemination` | bursts and rounds of news |
+//! | `fingerprint` | what is held, in one number |
 //! | `sync` | reconciliation: asking |
 //! | `hearsay` | reconciliation: what a peer says of members |
 //! | `serve` | reconciliation: answering |
@@ -51,6 +54,7 @@ use self::{
     signing::Verification,
     standing::{Life, Rebirths},
     sync::Sync,
+    timeouts::TimerKey,
     vacancy::Vacancy,
 };
 use super::{
@@ -62,18 +66,17 @@ use super::{
     history::History,
     identity::PeerId,
     local_health::LocalHealth,
-    members::{Members, Peer, member_hash},
+    members::{Members, member_hash},
     news::News,
     proofs::Proofs,
     security::Guard,
     suspicion::Suspicion,
     timers::Timers,
-    wire::{
-        frame::{ClusterTag, Nonces},
-        message::Health,
-    },
+    wire::frame::{ClusterTag, Nonces},
 };
-use crate::table::{BUCKETS, Directory, Event, ItemHash, Record, Replica};
+use crate::table::{Directory, Event, ItemHash, Replica};
+
+pub use self::member::{Member, MemberState};
 
 mod admission;
 #[cfg(feature = "testing")]
@@ -82,6 +85,7 @@ mod cases;
 mod dissemination;
 mod fallback;
 mod figures;
+mod fingerprint;
 mod hearsay;
 mod inbox;
 mod inquiries;
@@ -90,6 +94,7 @@ mod invariants;
 mod joining;
 mod large;
 mod leaving;
+mod member;
 mod membership;
 mod outbox;
 mod pauses;
@@ -101,6 +106,7 @@ mod signing;
 mod standing;
 mod suspecting;
 mod sync;
+mod timeouts;
 mod vacancy;
 
 #[cfg(test)]
@@ -138,67 +144,6 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// What.
     pub payload: Bytes,
-}
-
-/// How a member is believed to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MemberState {
-    /// It answers.
-    Alive,
-    /// Somebody got no answer from it. Its instances stay visible; it has some seconds to object.
-    Suspect,
-}
-
-/// A member of the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Member {
-    /// Its advertised address.
-    pub addr: SocketAddr,
-    /// Which process on that address it is; a later one has a higher boot.
-    pub boot: u64,
-    /// How it is believed to be.
-    pub state: MemberState,
-    /// Whether it is this node.
-    pub is_self: bool,
-}
-
-/// What is due some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum TimerKey {
-    /// A timer of foca's, by the number under which it is kept.
-    Foca(u64),
-    /// A dead member may be forgotten.
-    RemoveDown(SocketAddr),
-    /// A suspected member's time is up.
-    Suspicion(SocketAddr),
-    /// The present probe has not been answered.
-    Probe,
-    /// Somebody whom we suspect is to be told again, and others to be asked.
-    Case(SocketAddr),
-    /// Somebody whom we look at has not answered.
-    Inquiry(SocketAddr),
-    /// The next push of a burst.
-    Burst,
-    /// The next round after a burst.
-    Round,
-    /// Seeds are to be resolved and called.
-    Seeds,
-    /// Somebody lost is to be called.
-    Contact,
-    /// A rebirth that was put off, or another try after stepping back.
-    Rebirth,
-    /// A difference has lasted.
-    SyncStart,
-    /// An answer is missing.
-    SyncRetry,
-    /// A chunk is missing.
-    Assembly,
-    /// What is stale is too old.
-    Stale,
-    /// The next step of leaving.
-    Leave,
 }
 
 /// A node's whole protocol, without clock and without IO. See the [room's docs](super) for the
@@ -387,39 +332,6 @@ impl Engine {
         Ok(engine)
     }
 
-    /// When [`Self::handle_timeout`] is to be called, if nothing comes in before.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadlines = [self.timers.next_deadline(), self.replica.next_deadline()];
-        deadlines.into_iter().flatten().min()
-    }
-
-    /// Does everything that is due. Hand in what the socket holds first: what has come in already
-    /// may prove a suspicion wrong.
-    pub fn handle_timeout(&mut self, now: Now) {
-        self.notice_pause(now);
-        self.replica.expire(now.instant);
-        while let Some(key) = self.timers.pop_due(now.instant) {
-            match key {
-                TimerKey::Foca(number) => self.foca_timer_due(now, number),
-                TimerKey::RemoveDown(addr) => self.remove_down_due(now, addr),
-                TimerKey::Suspicion(addr) => self.suspicion_due(now, addr),
-                TimerKey::Probe => self.probe_due(now),
-                TimerKey::Case(addr) => self.case_due(now, addr),
-                TimerKey::Inquiry(addr) => self.inquiry_due(now, addr),
-                TimerKey::Burst => self.burst_due(now),
-                TimerKey::Round => self.round_due(now),
-                TimerKey::Seeds => self.seeds_due(now),
-                TimerKey::Contact => self.contact_due(now),
-                TimerKey::Rebirth => self.rebirth_due(now),
-                TimerKey::SyncStart => self.sync_start_due(now),
-                TimerKey::SyncRetry => self.sync_retry_due(now),
-                TimerKey::Assembly => self.assembly_due(now),
-                TimerKey::Stale => self.stale_due(now),
-                TimerKey::Leave => self.leave_due(now),
-            }
-        }
-    }
-
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.transmits.pop_front()?;
@@ -451,80 +363,4 @@ impl Engine {
     pub const fn identity(&self) -> PeerId {
         self.me
     }
-
-    /// The members of the cluster, this node included, by address.
-    pub fn members(&self) -> Vec<Member> {
-        let others = self.members.iter().filter_map(member_of);
-        let mut members: Vec<_> = std::iter::once(self.self_as_member())
-            .chain(others)
-            .collect();
-        members.sort_unstable_by_key(|member| member.addr);
-        members
-    }
-
-    /// The next address of which [`Self::members`] says something else than when it was taken here last, and what it
-    /// says now. Whoever keeps a list of the members need not copy all of them for each that changes.
-    pub fn poll_member(&mut self) -> Option<(SocketAddr, Option<Member>)> {
-        let addr = self.members.take_changed()?;
-        if addr == self.me.addr {
-            return Some((addr, Some(self.self_as_member())));
-        }
-        Some((addr, self.members.get(addr).and_then(member_of)))
-    }
-
-    const fn self_as_member(&self) -> Member {
-        Member {
-            addr: self.me.addr,
-            boot: self.me.boot,
-            state: MemberState::Alive,
-            is_self: true,
-        }
-    }
-
-    /// All records that this node holds, visible or not, its own included, by owner and service.
-    pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.replica.records()
-    }
-
-    /// Those of them that this node has written, by service.
-    pub fn own_records(&self) -> impl Iterator<Item = &Record> {
-        self.replica.records_of(self.me.owner())
-    }
-
-    /// The sum over the table and the membership, this node included.
-    pub fn fingerprint(&self) -> u64 {
-        let records = self.replica.fingerprint().total();
-        let members = self.members.fingerprint().total();
-        records
-            .wrapping_add(members)
-            .wrapping_add(self.me_hash.hash)
-    }
-
-    /// The sums of the buckets, this node included.
-    fn buckets(&self) -> [u64; BUCKETS] {
-        let mut buckets = *self.replica.fingerprint().buckets();
-        for (sum, members) in buckets.iter_mut().zip(self.members.fingerprint().buckets()) {
-            *sum = sum.wrapping_add(*members);
-        }
-        let sum = &mut buckets[usize::from(self.me_hash.bucket)];
-        *sum = sum.wrapping_add(self.me_hash.hash);
-        buckets
-    }
-
-    /// `duration`, more or less a quarter, so that nodes that began together do not go on together.
-    fn jittered(&mut self, duration: Duration) -> Duration {
-        duration.mul_f64(self.rng.random_range(0.75..1.25))
-    }
-}
-
-fn member_of(peer: &Peer) -> Option<Member> {
-    peer.is_active().then_some(Member {
-        addr: peer.id.addr,
-        boot: peer.id.boot,
-        state: match peer.health {
-            Health::Suspect => MemberState::Suspect,
-            _ => MemberState::Alive,
-        },
-        is_self: false,
-    })
 }

@@ -87,6 +87,16 @@ impl Engine {
         self.write_own(now, &service)
     }
 
+    /// All records that this node holds, visible or not, its own included, by owner and service.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.replica.records()
+    }
+
+    /// Those of them that this node has written, by service.
+    pub fn own_records(&self) -> impl Iterator<Item = &Record> {
+        self.replica.records_of(self.me.owner())
+    }
+
     /// Takes back everything.
     pub(super) fn deregister_all(&mut self, now: Now) {
         for service in std::mem::take(&mut self.own.services).into_keys() {

@@ -16,7 +16,7 @@ use crate::{
             addressee,
         },
     },
-    table::Owner,
+    table::{Owner, Record},
 };
 
 /// The node that is flooded, and a live member that does it: the worst that there can be.

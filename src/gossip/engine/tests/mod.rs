@@ -9,7 +9,10 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::{gossip::wire::frame::Preamble, registry::ServiceInstance};
+use crate::{
+    gossip::wire::{frame::Preamble, message::Health},
+    registry::ServiceInstance,
+};
 
 mod address;
 mod admission;
