@@ -213,7 +213,9 @@ impl Engine {
             self.replica.owner_replaced(before.owner());
         }
         if is_active {
-            self.replica.owner_up(id.owner());
+            if self.replica.owner_up(id.owner()) {
+                self.spread_what_waited(now, id.owner());
+            }
             let was_called = self.contacts.remove(id.addr);
             // A process that was started again says nothing of others; one that was held dead and lives does.
             let is_same = change

@@ -216,11 +216,13 @@ impl Engine {
         }
         match self.replica.apply(now.instant, record.clone()) {
             // What empties the place of an owner that is gone is no news to anybody.
-            Applied::Waiting if record.instances().is_empty() => {}
-            Applied::New | Applied::Waiting => {
+            Applied::Parked if record.instances().is_empty() => {}
+            Applied::New | Applied::Parked => {
                 self.sync_moved(now);
                 self.spread(now, &record, Some(from));
             }
+            // It is told when its owner is a member, see below.
+            Applied::Waiting => self.sync_moved(now),
             Applied::Same | Applied::Stale => {}
             Applied::Refused(bound) => {
                 self.stats.records_refused += 1;
@@ -228,6 +230,16 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// What waited for a member is told to others, who may not have it yet. As long as it waits it is not: whoever has just
+    /// started does not know who is gone, and takes what it hears of them for news. Where some start all the time, each
+    /// of them would tell it to the next, and no record of the dead would ever end.
+    pub(super) fn spread_what_waited(&mut self, now: Now, owner: Owner) {
+        let records: Vec<_> = self.replica.records_of(owner).cloned().collect();
+        for record in records {
+            self.spread(now, &record, Some(owner.addr));
+        }
     }
 
     /// Whether a record can be what it says; one of an earlier process on our address is not

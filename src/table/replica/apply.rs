@@ -12,8 +12,10 @@ use super::{Bound, Instant, Record, Replica, Standing};
 pub enum Applied {
     /// It is newer than what was held, and its owner is live.
     New,
-    /// It is newer than what was held; its owner is not live, so it waits out of sight.
+    /// It is newer than what was held; its owner never was live, so it waits out of sight.
     Waiting,
+    /// It is newer than what was held; its owner has failed, so it is kept out of sight in case it returns.
+    Parked,
     /// Exactly this is held already.
     Same,
     /// What is held supersedes it.
@@ -103,7 +105,8 @@ impl Replica {
                     .replace(owner, &service, before, record.instances());
                 Applied::New
             }
-            Standing::Parked { .. } | Standing::Waiting { .. } => Applied::Waiting,
+            Standing::Parked { .. } => Applied::Parked,
+            Standing::Waiting { .. } => Applied::Waiting,
         }
     }
 

@@ -8,11 +8,11 @@ use super::{Event, Instant, Owner, Replica, Standing};
 use crate::table::LEAVING;
 
 impl Replica {
-    /// The owner is a live member now: what it has registered becomes visible.
-    pub fn owner_up(&mut self, owner: Owner) {
+    /// The owner is a live member now: what it has registered becomes visible. Says whether that waited for it.
+    pub fn owner_up(&mut self, owner: Owner) -> bool {
         let before = self.standing(owner);
         if before == Some(Standing::Live) {
-            return;
+            return false;
         }
         self.set_standing(owner, Standing::Live);
         let holding = &self.owners[&owner];
@@ -40,6 +40,7 @@ impl Replica {
                 }
             }
         }
+        matches!(before, Some(Standing::Waiting { .. }))
     }
 
     /// The owner is this node itself: live from the start, and without a word. What others have

@@ -243,7 +243,7 @@ fn one_that_returns_has_recovered_with_what_it_has_now() {
     world.events();
     assert_eq!(
         world.apply(record(owner(1), USER, 2, &[("a", "2")])),
-        Applied::Waiting
+        Applied::Parked
     );
     world.sees(USER, &[]);
     world.pass(MINUTE - MS);

@@ -1,5 +1,12 @@
 use super::*;
-use crate::{gossip::wire::message::kind, registry::RegistrarError, table::Owner};
+use crate::{
+    gossip::wire::{
+        content,
+        message::{Item, Message, News, RecordKey, kind},
+    },
+    registry::RegistrarError,
+    table::Owner,
+};
 
 #[test]
 fn a_lone_node_registers_and_finds_itself() {
@@ -266,4 +273,40 @@ fn a_push_that_overflows_its_packets_goes_on_to_more_members() {
     let (packets, members) = pushed(100);
     assert!((9..=12).contains(&packets), "{packets} packets");
     assert!(members > 6, "{members} members");
+}
+
+#[test]
+fn a_record_whose_owner_is_no_member_is_told_when_it_is_one_and_not_before() {
+    let mut world = World::cluster(31, 3);
+    world.run(secs(5));
+    let owner = PeerId::new(addr(9), world.time(0).unix_ms, 0);
+    let instance = std::sync::Arc::new(instance("orders", "9"));
+    let content = content::write([instance].iter());
+    let said = world.with(2, |engine, now| {
+        let key = RecordKey::new(owner.owner(), "orders");
+        let content = &content;
+        let items = vec![Item::Record {
+            key,
+            seq: 1,
+            content,
+        }];
+        engine.send(now, addr(1), &Message::News(News { items }));
+        engine.transmits.pop_back().unwrap()
+    });
+    world.with(1, |engine, now| {
+        engine.handle_datagram(now, addr(2), &said.payload);
+    });
+    // Who starts in the place of another does not know who is gone, and would tell it on for ever.
+    assert_eq!(world.engine(1).stats().sizes.waiting_owners, 1);
+    assert_eq!(world.engine(1).stats().news_pending, 0);
+    world.run(secs(5));
+    assert_eq!(world.engine(3).stats().records, 0);
+
+    world.with(1, |engine, now| {
+        engine.learn(now, owner, 0, Health::Alive, true);
+    });
+    assert_eq!(world.seen(1, "orders"), ["9"]);
+    assert_eq!(world.engine(1).stats().news_pending, 1);
+    let reached = |world: &World| [2, 3].map(|port| world.seen(port, "orders")) == [["9"], ["9"]];
+    world.until(ms(50), reached).expect("all are told");
 }

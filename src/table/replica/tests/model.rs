@@ -217,7 +217,8 @@ impl Model {
         }
         vec![match since {
             Since::Live | Since::Failing(_) => Applied::New,
-            Since::Parked(_) | Since::Waiting(_) => Applied::Waiting,
+            Since::Parked(_) => Applied::Parked,
+            Since::Waiting(_) => Applied::Waiting,
         }]
     }
 
