@@ -3,6 +3,9 @@
 //! Only the owner writes a record. So an owner that hears of a record of its own that is newer than
 //! what it wrote, or that it does not have, writes again above it (*owner repair*): whatever is
 //! remembered of an earlier state, by whomever, loses against what the owner says now.
+//!
+//! Whoever takes a record for new tells it on, if its owner is a member, or was one here. What comes of others waits for them,
+//! out of sight, and is told when they are members.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
