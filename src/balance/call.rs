@@ -33,6 +33,9 @@ pub struct Call<C = ()> {
     shared: Arc<Shared<C>>,
     began: Duration,
     answered: Option<Duration>,
+    /// Whether it is made beside another one.
+    #[cfg(feature = "reqwest")]
+    is_beside: bool,
 }
 
 impl<C> Call<C> {
@@ -42,6 +45,8 @@ impl<C> Call<C> {
             shared,
             began,
             answered: None,
+            #[cfg(feature = "reqwest")]
+            is_beside: false,
         }
     }
 
@@ -91,17 +96,25 @@ impl<C> Call<C> {
         });
     }
 
-    /// Ends a call beside which another one was made, since this one took long, and to which the other's answer came first.
-    /// That is a failure if the instance had twice the time that it usually takes: it may hang, and who is merely a
-    /// little late does not.
+    /// It is made beside another one, and dropped when that one is answered. Dropped, it blames nobody.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn made_beside(&mut self) {
+        self.is_beside = true;
+    }
+
+    /// Ends a call beside which another one was made, and to which the other's answer came first. That is a failure if
+    /// the instance had twice the time that it usually takes, or has not answered since it was overtaken before: it may
+    /// hang, and who is merely a little late does not. (What it usually takes does not tell: how long was waited in vain
+    /// is in it.)
     #[cfg(feature = "reqwest")]
     pub(crate) fn overtaken(mut self) {
-        let waited = self.shared.now().saturating_sub(self.began);
+        let now = self.shared.now();
+        let waited = now.saturating_sub(self.began);
         let usual = self.pick().latency().unwrap_or(UNKNOWN);
-        if waited >= 2 * usual {
+        let standing = &self.pick().connection().standing;
+        if standing.overtaken(self.began, now) || waited >= 2 * usual {
             self.end(Outcome::Failure);
         } else {
-            let now = self.shared.now();
             let pick = self.pick.take().expect("there until this is finished");
             pick.finish(now, Outcome::Unanswered);
         }
@@ -139,6 +152,14 @@ impl<C> Call<C> {
 
 impl<C> Drop for Call<C> {
     fn drop(&mut self) {
+        #[cfg(feature = "reqwest")]
+        if self.is_beside && self.answered.is_none() {
+            // Who was answered had more time, and who gives up has waited for another one longer.
+            if let Some(pick) = self.pick.take() {
+                pick.finish(self.shared.now(), Outcome::Unanswered);
+            }
+            return;
+        }
         self.end(match self.answered {
             Some(_) => Outcome::Success,
             None => Outcome::Unanswered,

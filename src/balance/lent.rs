@@ -216,7 +216,10 @@ impl<B> Lent<B> {
     /// Leaves a copy of what was read, if that is the whole body and is to be had again.
     #[cfg(feature = "tonic")]
     pub(crate) fn leave(&self, whole: Option<Bytes>) {
-        lock(&self.place).copy = whole.map_or(Copy::None, Copy::Whole);
+        // A void one has read nothing, and what is there is of another one.
+        if self.body.is_some() {
+            lock(&self.place).copy = whole.map_or(Copy::None, Copy::Whole);
+        }
     }
 }
 

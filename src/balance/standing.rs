@@ -1,7 +1,11 @@
 //! How the last calls to an address went.
 
 use std::sync::Arc;
+#[cfg(feature = "reqwest")]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+#[cfg(feature = "reqwest")]
+use std::time::Duration;
 
 /// The failures of one address, for [`Ejection`](super::Ejection). Survives updates of the list.
 #[derive(Debug)]
@@ -11,6 +15,9 @@ pub(super) struct Standing {
     failures: AtomicU32,
     /// How often it was ejected since it last succeeded.
     ejections: AtomicU32,
+    /// When a call was overtaken first since it last succeeded: nanoseconds since the origin; 0 if none was.
+    #[cfg(feature = "reqwest")]
+    overtaken_at: AtomicU64,
 }
 
 impl Standing {
@@ -19,6 +26,8 @@ impl Standing {
             address: address.into(),
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
+            #[cfg(feature = "reqwest")]
+            overtaken_at: AtomicU64::new(0),
         }
     }
 
@@ -28,6 +37,20 @@ impl Standing {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
         }
+        #[cfg(feature = "reqwest")]
+        if self.overtaken_at.load(Relaxed) > 0 {
+            self.overtaken_at.store(0, Relaxed);
+        }
+    }
+
+    /// A call that `began` then is overtaken. Says whether another one was before it began, and none succeeded since.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn overtaken(&self, began: Duration, now: Duration) -> bool {
+        let nanos = |at: Duration| u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let first = self
+            .overtaken_at
+            .compare_exchange(0, nanos(now), Relaxed, Relaxed);
+        first.is_err_and(|first| first <= nanos(began))
     }
 
     /// Counts a failure and returns how many there were in a row.

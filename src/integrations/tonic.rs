@@ -21,8 +21,8 @@
 //! there (no connection, or none within the [connect timeout](ChannelBuilder::connect_timeout)) goes to
 //! another instance, also when its body is a stream: one that nobody has begun to read is taken
 //! back. So does one message (of up to 64 KiB) to an instance that says that it has not processed it, since it stops or
-//! refuses (HTTP/2's `GOAWAY` and `REFUSED_STREAM`). What was sent otherwise is not sent again: gRPC does not tell what
-//! may be.
+//! refuses (HTTP/2's `GOAWAY` and `REFUSED_STREAM`): once for each call, and more often within a
+//! [`RetryBudget`](crate::balance::RetryBudget). What was sent otherwise is not sent again: gRPC does not tell what may be.
 //!
 //! The time that the caller sets for a call (`grpc-timeout`, [`tonic::Request::set_timeout`]) is the time
 //! for all tries together, until the head of the answer. When it is over, the call fails with

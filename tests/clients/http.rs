@@ -284,6 +284,47 @@ async fn who_was_overtaken_and_hangs_gets_no_more_calls() {
 }
 
 #[tokio::test]
+async fn who_hangs_is_ejected_after_a_few_failures() {
+    let server = answering().await;
+    let table = Table::of("http", [frozen().await, server.address]);
+    let few = Ejection::after(3, Duration::from_secs(600), Duration::from_secs(600));
+    let users = in_turn(&table).ejection(few).build().unwrap();
+    // Both are known.
+    for _ in 0..4 {
+        let _ = within(users.get("/").timeout(Duration::from_millis(100)).send()).await;
+    }
+    let mut slow = 0;
+    for _ in 0..30 {
+        let sent = Instant::now();
+        within(users.get("/").timeout(Duration::from_millis(600)).send())
+            .await
+            .unwrap();
+        slow += usize::from(sent.elapsed() >= Duration::from_millis(300));
+    }
+    assert!(slow <= 4, "{slow} of 30 calls waited for who hangs");
+}
+
+#[tokio::test]
+async fn nobody_is_to_blame_who_is_given_up_because_the_first_try_was_answered() {
+    let slow = || Server::start(Manner::After(Duration::from_millis(3_300)));
+    let servers = [slow().await, slow().await, slow().await];
+    let table = Table::of("http", servers.each_ref().map(|server| server.address));
+    let once = Ejection::after(1, Duration::from_secs(600), Duration::from_secs(600));
+    let users = in_turn(&table).ejection(once).build().unwrap();
+    let answers = join_all(
+        (0..9).map(|_| within(users.get("/").timeout(Duration::from_millis(4_500)).send())),
+    );
+    for answer in answers.await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    let [first, second, third] = servers.each_ref().map(Server::calls);
+    let answers = join_all((0..3).map(|_| within(users.get("/").send())));
+    assert!(answers.await.iter().all(Result::is_ok));
+    let calls = servers.each_ref().map(Server::calls);
+    assert_eq!(calls, [first + 1, second + 1, third + 1]);
+}
+
+#[tokio::test]
 async fn a_call_that_all_let_wait_ends_with_its_time() {
     let table = Table::of("http", [frozen().await, frozen().await, frozen().await]);
     let users = in_turn(&table).build().unwrap();

@@ -219,7 +219,7 @@ impl Engine {
         }
         match self.replica.apply(now.instant, record.clone()) {
             // What empties the place of an owner that is gone is no news to anybody.
-            Applied::Parked if record.instances().is_empty() => {}
+            Applied::Parked | Applied::Waiting if record.instances().is_empty() => {}
             Applied::New | Applied::Parked => {
                 self.sync_moved(now);
                 self.spread(now, &record, Some(from));

@@ -25,6 +25,7 @@ pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Respon
         idempotent: is_idempotent(request.method()),
         outgoing: Outgoing::new(request),
         tried: Vec::new(),
+        is_beside: false,
     };
     tries.go_on().await.result
 }
@@ -36,6 +37,8 @@ struct Tries<'a> {
     idempotent: bool,
     outgoing: Outgoing,
     tried: Vec<Arc<str>>,
+    /// Whether they are made beside another one.
+    is_beside: bool,
 }
 
 /// How long one try waits for the head of its answer.
@@ -53,12 +56,15 @@ impl Tries<'_> {
     async fn go_on(&mut self) -> Attempt {
         let mut last: Option<Attempt> = None;
         loop {
-            let (call, request) = match (self.pick().await, self.outgoing.lend(), last) {
+            let (mut call, request) = match (self.pick().await, self.outgoing.lend(), last) {
                 (Ok(call), Some(request), _) => (call, request),
                 (_, _, Some(last)) => return last,
                 (Err(none), _, None) => return Attempt::unsent(none),
                 (Ok(_), None, None) => unreachable!("it is whole at a first try"),
             };
+            if self.is_beside {
+                call.made_beside();
+            }
             let limit = self.limit();
             self.tried.push(Arc::clone(call.address()));
             let attempt = self.attempt(call, request, limit).await;
@@ -152,6 +158,7 @@ impl Tries<'_> {
         A: Future<Output = reqwest::Result<Response>>,
     {
         let deadline = self.deadline;
+        self.is_beside = true;
         let mut others = self.others();
         let (first, others) = tokio::select! {
             biased;

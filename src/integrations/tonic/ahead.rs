@@ -62,6 +62,15 @@ impl Ahead {
     }
 }
 
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // A body that panicked when it was read: nobody waits for a copy of it.
+        if matches!(self.next, Next::First) {
+            self.lent.leave(None);
+        }
+    }
+}
+
 impl http_body::Body for Ahead {
     type Data = Bytes;
     type Error = BoxError;
@@ -174,6 +183,28 @@ mod tests {
         let mut ahead = Ahead::new(lent);
         assert_eq!(next(&mut ahead).await.unwrap(), "first");
         assert!(ahead.frame().await.unwrap().is_err());
+        assert_eq!(body.take_copy(), Poll::Ready(None));
+    }
+
+    #[tokio::test]
+    async fn a_void_one_leaves_what_another_left() {
+        let message = Bytes::from("message");
+        let (body, mut void) = body(std::slice::from_ref(&message));
+        let mut ahead = Ahead::new(body.lend().unwrap());
+        assert_eq!(next(&mut ahead).await.unwrap(), message);
+        assert!(void.frame().await.unwrap().is_err());
+        assert_eq!(body.take_copy(), Poll::Ready(Some(message)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_panics_has_no_copy() {
+        let frames = stream::poll_fn(|_| -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            panic!("the body's")
+        });
+        let (body, lent) = Retained::with_loan(Body::new(StreamBody::new(frames)));
+        let mut ahead = Ahead::new(lent);
+        let read = tokio::spawn(async move { ahead.frame().await.is_none() });
+        assert!(read.await.is_err());
         assert_eq!(body.take_copy(), Poll::Ready(None));
     }
 }

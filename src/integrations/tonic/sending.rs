@@ -1,6 +1,7 @@
 //! A call, from the pick to the head of its answer.
 
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -30,7 +31,7 @@ pub(super) fn send(
         let mut outgoing = Outgoing::of(next.as_mut().expect("there is one"));
         let deadline = outgoing.deadline();
         let mut tried: Vec<Arc<str>> = Vec::new();
-        let mut stale = false;
+        let (mut stale, mut refused) = (false, false);
         let mut last = None;
         loop {
             let call = match pick(&balancer, &tried, deadline).await? {
@@ -51,16 +52,20 @@ pub(super) fn send(
             match failed {
                 Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
                 Failed::Sent(status) => return Err(status),
-                Failed::Unprocessed(status) if !outgoing.kept.restore().await => {
-                    return Err(status);
+                Failed::Unprocessed(status) => {
+                    let is_first = !mem::replace(&mut refused, true);
+                    if !(is_first || balancer.may_retry()) || !outgoing.kept.restore().await {
+                        return Err(status);
+                    }
+                    // It may be its connection only that ends.
+                    if !is_first {
+                        tried.push(address);
+                    }
+                    last = Some(status);
                 }
                 // The connection had ended and nobody knew: another one may be made at the same address.
-                Failed::Unsent(status) | Failed::Unprocessed(status) if !stale => {
-                    (stale, last) = (true, Some(status));
-                }
-                Failed::Unsent(status)
-                | Failed::Unprocessed(status)
-                | Failed::Unconnected(status) => {
+                Failed::Unsent(status) if !stale => (stale, last) = (true, Some(status)),
+                Failed::Unsent(status) | Failed::Unconnected(status) => {
                     tried.push(address);
                     last = Some(status);
                 }
