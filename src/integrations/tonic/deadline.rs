@@ -32,6 +32,21 @@ pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
     Some(Instant::now() + timeout.min(LONGEST))
 }
 
+/// Says how much time is left: a later try has less of it.
+pub(super) fn tell(headers: &mut HeaderMap, deadline: Instant) {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let units = [
+        (left.as_micros(), 'u'),
+        (left.as_millis(), 'm'),
+        (left.as_secs().into(), 'S'),
+    ];
+    let of_eight_digits = units.iter().find(|(value, _)| *value <= 99_999_999);
+    let told = of_eight_digits.and_then(|(value, unit)| format!("{value}{unit}").parse().ok());
+    if let Some(told) = told {
+        headers.insert(&TIMEOUT, told);
+    }
+}
+
 pub(super) fn exceeded() -> Status {
     Status::deadline_exceeded("no answer within the call's timeout")
 }
@@ -57,5 +72,21 @@ mod tests {
             assert_eq!(timeout(none), None, "{none:?}");
         }
         assert_eq!(of(&HeaderMap::new()), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_told_in_the_finest_unit_of_eight_digits() {
+        for (left, told) in [
+            (Duration::from_millis(250), "250000u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (LONGEST, "31536000S"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", "1H".parse().unwrap());
+            tell(&mut headers, Instant::now() + left);
+            assert_eq!(headers["grpc-timeout"], told);
+            assert_eq!(of(&headers), Some(Instant::now() + left));
+        }
     }
 }

@@ -67,10 +67,14 @@ impl Outgoing {
         deadline::of(self.head.headers.as_ref()?)
     }
 
-    /// Another one; the one before is void. None if its body has been read from.
-    pub(super) fn again(&mut self) -> Option<Request<Body>> {
+    /// Another one, with what is left of the time; the one before is void. None if its body has been read from.
+    pub(super) fn again(&mut self, deadline: Option<Instant>) -> Option<Request<Body>> {
         let body = self.kept.lend()?;
-        Some(self.head.request(body))
+        let mut request = self.head.request(body);
+        if let Some(deadline) = deadline {
+            deadline::tell(request.headers_mut(), deadline);
+        }
+        Some(request)
     }
 }
 
@@ -153,7 +157,7 @@ mod tests {
         let mut request = Request::post("/orders.Orders/List").body(body).unwrap();
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = headers;
-        let again = Outgoing::of(&mut request).again().unwrap();
+        let again = Outgoing::of(&mut request).again(None).unwrap();
         [request, again]
     }
 

@@ -70,7 +70,7 @@ pub(super) fn send(
                     last = Some(status);
                 }
             }
-            next = match outgoing.again() {
+            next = match outgoing.again(deadline) {
                 Some(again) if tried.len() < addresses => Some(again),
                 _ => return Err(last.expect("set by each try that failed")),
             };
