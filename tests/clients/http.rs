@@ -203,7 +203,7 @@ async fn a_frozen_replica_costs_no_failed_idempotent_call_and_is_left_within_its
         sent.elapsed()
     };
     // The one that finds it waits for the timeout, and is answered.
-    within(async { while timed().await < timeout {} }).await;
+    Box::pin(within(async { while timed().await < timeout {} })).await;
     // More than would find it by chance, and over before it is tried again.
     for _ in 0..50 {
         assert!(timed().await < timeout);
@@ -277,7 +277,7 @@ async fn who_was_overtaken_and_hangs_gets_no_more_calls() {
         sent.elapsed()
     };
     let half = Duration::from_millis(500);
-    within(async { while timed().await < half {} }).await;
+    Box::pin(within(async { while timed().await < half {} })).await;
     for _ in 0..20 {
         assert!(timed().await < half);
     }

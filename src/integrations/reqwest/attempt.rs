@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::{Request, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 
 use super::body::followed;
 use super::sending::{Deadline, Limit};
@@ -29,12 +29,19 @@ pub(super) enum Again {
 }
 
 impl Attempt {
-    /// There was nobody to ask.
-    pub(super) fn unsent(none: HttpError) -> Self {
+    /// Nothing was sent.
+    pub(super) fn unsent(error: HttpError) -> Self {
         Self {
-            result: Err(none),
+            result: Err(error),
             again: Again::Always,
         }
+    }
+
+    /// There is no client for the address that was picked.
+    pub(super) fn without_client(call: Call<Connection>, reason: Arc<reqwest::Error>) -> Self {
+        let address = Arc::clone(call.address());
+        call.finish(Outcome::Failure);
+        Self::unsent(HttpError::Client { address, reason })
     }
 
     /// Whether another try would be none the better.
@@ -56,49 +63,14 @@ impl Attempt {
 
 /// A request that was sent.
 pub(super) struct Sent {
-    call: Call<Connection>,
+    pub(super) call: Call<Connection>,
     /// How many redirects its client had followed before.
-    followed: u64,
-    limit: Limit,
-    deadline: Deadline,
+    pub(super) followed: u64,
+    pub(super) limit: Limit,
+    pub(super) deadline: Deadline,
 }
 
 impl Sent {
-    /// Sends a request when its answer is polled.
-    pub(super) fn new(
-        call: Call<Connection>,
-        request: Request,
-        limit: Limit,
-        deadline: Deadline,
-    ) -> Result<
-        (
-            Self,
-            impl Future<Output = reqwest::Result<Response>> + use<>,
-        ),
-        Attempt,
-    > {
-        let caller = match call.connection() {
-            Ok(caller) => caller,
-            Err(reason) => {
-                let (address, reason) = (Arc::clone(call.address()), Arc::clone(reason));
-                call.finish(Outcome::Failure);
-                return Err(Attempt {
-                    result: Err(HttpError::Client { address, reason }),
-                    again: Again::Always,
-                });
-            }
-        };
-        let followed = caller.followed();
-        let answer = caller.client.execute(request);
-        let this = Self {
-            call,
-            followed,
-            limit,
-            deadline,
-        };
-        Ok((this, answer))
-    }
-
     /// None is no answer in time.
     pub(super) fn end(self, answered: Option<reqwest::Result<Response>>) -> Attempt {
         match answered {

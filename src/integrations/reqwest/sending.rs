@@ -137,11 +137,21 @@ impl Tries<'_> {
     ) -> Attempt {
         // For the answer's body.
         *request.timeout_mut() = self.deadline.left();
-        let (sent, answer) = match Sent::new(call, request, limit, self.deadline) {
-            Ok(sent) => sent,
-            Err(attempt) => return attempt,
+        let caller = match call.connection() {
+            Ok(caller) => caller,
+            Err(reason) => {
+                let reason = Arc::clone(reason);
+                return Attempt::without_client(call, reason);
+            }
         };
-        let mut answer = pin!(answer);
+        let followed = caller.followed();
+        let mut answer = pin!(caller.client.execute(request));
+        let sent = Sent {
+            call,
+            followed,
+            limit,
+            deadline: self.deadline,
+        };
         let Some(share) = limit.share else {
             return sent.end(timeout(limit.whole, answer).await.ok());
         };
