@@ -65,13 +65,10 @@ pub(crate) async fn offers(node: &Node, other: &Node) {
 /// Waits until `node` holds `other` to be a member.
 pub(crate) async fn sees(node: &Node, other: &Node) {
     let addr = other.advertised_addr();
-    // Subscribed first: whoever joins after the look at the members comes as an event.
-    let mut events = node.events();
-    if !node.members().iter().any(|member| member.addr == addr) {
-        let joined =
-            |event: &Event| matches!(event, Event::Joined { member } if member.addr == addr);
-        event(&mut events, joined).await;
-    }
+    let is_there = || node.members().iter().any(|member| member.addr == addr);
+    // (By events it cannot be told where a machine stands still: one that was taken for dead for some milliseconds is back
+    // without any.)
+    eventually("a member", is_there).await;
 }
 
 /// The next event that is `wanted`; those before it are dropped.
