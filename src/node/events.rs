@@ -12,7 +12,8 @@ pub const EVENT_CAPACITY: usize = 1_024;
 /// A subscription to what happens: who came, failed and left, what was registered and changed.
 ///
 /// It begins when it is made. To miss nothing, subscribe first and then read
-/// [`members`](super::Node::members) and the services: what changes after that comes as an event.
+/// [`members`](super::Node::members) and the services: what changes after that comes as an event. One thing does not: who is
+/// believed dead, and is back within the grace of 50 ms in which its services stay, is missing from the members for so long.
 ///
 /// The stream is bounded, and a slow reader never holds the node up: one that is more than the
 /// capacity behind loses the oldest events and is told how many
