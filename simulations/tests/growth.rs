@@ -14,7 +14,7 @@ fn in_five_minutes_of_churn_nothing_grows() {
     let small = [
         ("nodes = 200\n", "nodes = 50\n"),
         ("duration = \"1h\"", "duration = \"5m\""),
-        ("max_contacts = 1024", "max_contacts = 64"),
+        ("max_contacts = 128", "max_contacts = 64"),
         ("200..1100", "50..125"),
     ];
     let text = small.iter().fold(file.text.to_owned(), |text, (from, to)| {
