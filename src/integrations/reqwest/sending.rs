@@ -157,7 +157,10 @@ impl Tries<'_> {
         };
         match timeout(share, answer.as_mut()).await {
             Ok(answered) => sent.end(Some(answered)),
-            Err(_) if self.may_go_on(Again::IfIdempotent) => self.race(sent, answer).await,
+            Err(_) if self.may_go_on(Again::IfIdempotent) => {
+                // What hardly a call comes to would make the future of each larger.
+                Box::pin(self.race(sent, answer)).await
+            }
             Err(_) => sent.end(self.deadline.bound(answer).await),
         }
     }
