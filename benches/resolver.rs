@@ -51,13 +51,18 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if let [what, how, calls] = &arguments[..] {
         let only = Only {
-            balanced: how == "balanced",
+            balanced: match &**how {
+                "plain" => false,
+                "balanced" => true,
+                _ => panic!("{how:?} is neither \"plain\" nor \"balanced\""),
+            },
             calls: calls.parse().expect("a number of calls"),
         };
         runtime.block_on(async {
             match &**what {
                 "http" => http(Some(only)).await,
-                _ => grpc(Some(only)).await,
+                "grpc" => grpc(Some(only)).await,
+                _ => panic!("{what:?} is neither \"http\" nor \"grpc\""),
             }
         });
         return ExitCode::SUCCESS;
