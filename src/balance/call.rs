@@ -115,14 +115,21 @@ impl<C> Call<C> {
         if standing.overtaken(self.began, now) || waited >= 2 * usual {
             self.end(Outcome::Failure);
         } else {
-            let pick = self.pick.take().expect("there until this is finished");
-            pick.finish(now, Outcome::Unanswered);
+            self.blame_nobody();
         }
     }
 
     /// Ends the call and tells how it went.
     pub fn finish(mut self, outcome: Outcome) {
         self.end(outcome);
+    }
+
+    /// Ends it as one that had no answer, however long that was waited for.
+    #[cfg(feature = "reqwest")]
+    fn blame_nobody(&mut self) {
+        if let Some(pick) = self.pick.take() {
+            pick.finish(self.shared.now(), Outcome::Unanswered);
+        }
     }
 
     fn pick(&self) -> &Pick<Kept<C>> {
@@ -155,9 +162,7 @@ impl<C> Drop for Call<C> {
         #[cfg(feature = "reqwest")]
         if self.is_beside && self.answered.is_none() {
             // Who was answered had more time, and who gives up has waited for another one longer.
-            if let Some(pick) = self.pick.take() {
-                pick.finish(self.shared.now(), Outcome::Unanswered);
-            }
+            self.blame_nobody();
             return;
         }
         self.end(match self.answered {

@@ -112,9 +112,11 @@ impl Kept {
                 Poll::Ready(copy) => break copy,
             }
         };
-        let is_there = copy.is_some();
-        self.body = copy.map(|whole| Retained::new(Body::new(Full::new(whole))));
-        is_there
+        let Some(whole) = copy else {
+            return false;
+        };
+        self.body = Some(Retained::new(Body::new(Full::new(whole))));
+        true
     }
 }
 
