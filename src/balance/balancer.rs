@@ -72,17 +72,31 @@ impl<C> Balancer<C> {
     ///
     /// [`NoInstances`], also when all were tried.
     pub async fn pick(&self, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
+        match self.pick_now(tried) {
+            Some(picked) => picked,
+            // (It is large, and rare.)
+            None => Box::pin(self.wait()).await,
+        }
+    }
+
+    /// As [`pick`](Self::pick), if it need not [wait](Self::wait).
+    pub(crate) fn pick_now(&self, tried: &[Arc<str>]) -> Option<Result<Call<C>, NoInstances>> {
         let shared = &self.0.shared;
         if tried.is_empty() {
             shared.budget.earn();
         }
-        match (Shared::pick(shared, tried), shared.empty) {
-            (Err(_), Empty::WaitUpTo(longest)) if tried.is_empty() => {
-                // (It is large, and rare.)
-                Box::pin(Shared::wait(shared, longest)).await
-            }
-            (picked, _) => picked,
-        }
+        let picked = Shared::pick(shared, tried);
+        let waits = matches!(shared.empty, Empty::WaitUpTo(_)) && tried.is_empty();
+        (picked.is_ok() || !waits).then_some(picked)
+    }
+
+    /// What remains of a pick that has to wait.
+    pub(crate) async fn wait(&self) -> Result<Call<C>, NoInstances> {
+        let longest = match self.0.shared.empty {
+            Empty::WaitUpTo(longest) => longest,
+            Empty::Fail | Empty::KeepLast => Duration::ZERO,
+        };
+        Shared::wait(&self.0.shared, longest).await
     }
 
     /// Whether one more retry of a call that was sent is within the budget; then it counts as made.

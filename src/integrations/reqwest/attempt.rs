@@ -37,13 +37,6 @@ impl Attempt {
         }
     }
 
-    /// There is no client for the address that was picked.
-    pub(super) fn without_client(call: Call<Connection>, reason: Arc<reqwest::Error>) -> Self {
-        let address = Arc::clone(call.address());
-        call.finish(Outcome::Failure);
-        Self::unsent(HttpError::Client { address, reason })
-    }
-
     /// Whether another try would be none the better.
     pub(super) fn is_final(&self) -> bool {
         matches!(self.again, Again::Never)
@@ -59,6 +52,13 @@ impl Attempt {
         let again = Again::NoMore;
         Self { again, ..better }
     }
+}
+
+/// There is no client for the address that was picked.
+pub(super) fn without_client(call: Call<Connection>, reason: Arc<reqwest::Error>) -> HttpError {
+    let address = Arc::clone(call.address());
+    call.finish(Outcome::Failure);
+    HttpError::Client { address, reason }
 }
 
 /// A request that was sent.

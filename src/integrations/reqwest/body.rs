@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 
 use super::Connection;
@@ -74,21 +74,25 @@ pub(super) fn followed(
     outcome: Outcome,
 ) -> Response {
     call.answered();
-    let url = response.url().clone();
-    // What reqwest keeps the URL by, beside its own response.
-    let kept = http::Response::builder().url(url).body(());
-    let (mut head, body) = http::Response::from(response).into_parts();
-    if let Ok(kept) = kept {
-        head.extensions.extend(kept.into_parts().0.extensions);
+    if outcome == Outcome::Failure || response.content_length() == Some(0) {
+        call.finish(outcome);
+        return response;
     }
-    let mut answer = Answer {
+    let url = response.url().clone();
+    let (mut head, body) = http::Response::from(response).into_parts();
+    // What reqwest keeps the URL by goes with what else is kept there.
+    let mut kept = http::Response::builder();
+    if let Some(extensions) = kept.extensions_mut() {
+        *extensions = std::mem::take(&mut head.extensions);
+    }
+    if let Ok(kept) = kept.url(url).body(()) {
+        head.extensions = kept.into_parts().0.extensions;
+    }
+    let answer = Answer {
         body,
         call: Some(call),
         outcome,
     };
-    if answer.body.is_end_stream() || outcome == Outcome::Failure {
-        answer.end(outcome);
-    }
     http::Response::from_parts(head, Body::wrap(answer)).into()
 }
 

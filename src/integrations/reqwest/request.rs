@@ -8,7 +8,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Response};
 use serde::Serialize;
 
-use super::{HttpClient, HttpError, sending};
+use super::sending::Tries;
+use super::{HttpClient, HttpError};
 
 /// A call that is being made up, in the shape of reqwest's builder of the same name; from
 /// [`HttpClient::get`] and the others. What is wrong is told by [`send`](Self::send).
@@ -83,7 +84,9 @@ impl RequestBuilder {
     /// # Errors
     ///
     /// [`HttpError`]. An answer that is an error, such as a 404, is an answer.
-    pub async fn send(self) -> Result<Response, HttpError> {
-        sending::send(&self.client, self.request.build()?).await
+    pub fn send(self) -> impl Future<Output = Result<Response, HttpError>> + Send {
+        let request = self.request.build();
+        let tries = request.map(|request| Box::new(Tries::new(self.client, request)));
+        async move { tries?.go_on().await.result }
     }
 }

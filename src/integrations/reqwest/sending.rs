@@ -10,29 +10,20 @@ use std::time::Duration;
 use reqwest::{Method, Request, Response};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::attempt::{Again, Attempt, Sent};
+use super::attempt::{Again, Attempt, Sent, without_client};
 use super::body::Outgoing;
-use super::{Connection, HttpClient, HttpError, Inner};
+use super::{Connection, HttpClient, HttpError};
 use crate::balance::Call;
 
 /// Long for a service, and short for whoever waits for one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn send(client: &HttpClient, request: Request) -> Result<Response, HttpError> {
-    let mut tries = Tries {
-        inner: &client.0,
-        deadline: Deadline::new(request.timeout().copied()),
-        idempotent: is_idempotent(request.method()),
-        outgoing: Outgoing::new(request),
-        tried: Vec::new(),
-        is_beside: false,
-    };
-    tries.go_on().await.result
-}
-
 /// The tries of a call.
-struct Tries<'a> {
-    inner: &'a Inner,
+///
+/// They and the request are kept in one place, so that the future of a call, which callers move and which runtimes
+/// poll, stays small (a few hundred bytes): it is what makes a call slower than one by reqwest alone.
+pub(super) struct Tries {
+    client: HttpClient,
     deadline: Deadline,
     idempotent: bool,
     outgoing: Outgoing,
@@ -51,54 +42,69 @@ pub(super) struct Limit {
     pub(super) of_caller: bool,
 }
 
-impl Tries<'_> {
+impl Tries {
+    /// None was made yet. The caller's time begins now.
+    pub(super) fn new(client: HttpClient, request: Request) -> Self {
+        Self {
+            client,
+            deadline: Deadline::new(request.timeout().copied()),
+            idempotent: is_idempotent(request.method()),
+            outgoing: Outgoing::new(request),
+            tried: Vec::new(),
+            is_beside: false,
+        }
+    }
+
     /// One after the other, until there is an answer, or nobody else to ask.
-    async fn go_on(&mut self) -> Attempt {
-        let mut last: Option<Attempt> = None;
+    pub(super) async fn go_on(&mut self) -> Attempt {
+        let mut last: Option<Box<Attempt>> = None;
         loop {
-            let (mut call, request) = match (self.pick().await, self.outgoing.lend(), last) {
+            let picked = self.pick().await;
+            let (call, request) = match (picked, self.outgoing.lend(), last) {
                 (Ok(call), Some(request), _) => (call, request),
-                (_, _, Some(last)) => return last,
+                (_, _, Some(last)) => return *last,
                 (Err(none), _, None) => return Attempt::unsent(none),
                 (Ok(_), None, None) => unreachable!("it is whole at a first try"),
             };
-            if self.is_beside {
-                call.made_beside();
-            }
-            let limit = self.limit();
-            self.tried.push(Arc::clone(call.address()));
-            let attempt = self.attempt(call, request, limit).await;
+            let attempt = match self.begin(call, request) {
+                Ok((sent, answer)) => self.attempt(sent, answer).await,
+                Err(none) => Attempt::unsent(none),
+            };
             if !self.may_go_on(attempt.again) {
                 return attempt;
             }
-            last = Some(attempt);
+            last = Some(Box::new(attempt));
         }
     }
 
     async fn pick(&self) -> Result<Call<Connection>, HttpError> {
-        let picking = self.inner.balancer.pick(&self.tried);
-        let Some((timeout, at)) = self.deadline.0 else {
-            return Ok(picking.await?);
-        };
-        let unsent = || HttpError::Unsent {
-            service: self.inner.balancer.service().to_owned(),
-            timeout,
-        };
+        let balancer = &self.client.0.balancer;
         // Who has no time is not picked: it would answer nothing.
         if self.deadline.is_over() {
-            return Err(unsent());
+            return Err(self.unsent());
         }
-        let picked = timeout_at(at, picking).await;
-        Ok(picked.map_err(|_| unsent())??)
+        if let Some(picked) = balancer.pick_now(&self.tried) {
+            return Ok(picked?);
+        }
+        let picked = Box::pin(self.deadline.bound(balancer.wait())).await;
+        Ok(picked.ok_or_else(|| self.unsent())??)
+    }
+
+    /// There was no time.
+    fn unsent(&self) -> HttpError {
+        HttpError::Unsent {
+            service: self.client.service().to_owned(),
+            timeout: self.deadline.timeout().unwrap_or_default(),
+        }
     }
 
     /// What is set, and otherwise a default; at most what is left of the caller's time. Of that, a try that another one
     /// may follow has half for itself alone.
     fn limit(&self) -> Limit {
-        let limits = self.inner.limits;
+        let limits = self.client.0.limits;
         let left = self.deadline.left();
         let is_last = !self.idempotent
-            || self.tried.len() + 1 >= limits.addresses.min(self.inner.balancer.len())
+            || self.tried.len() + 1 >= limits.addresses.min(self.client.0.balancer.len())
             || !self.outgoing.is_reusable();
         let whole = match (limits.attempt, left) {
             (Some(set), Some(left)) => set.min(left),
@@ -116,7 +122,7 @@ impl Tries<'_> {
 
     /// Whether there may be another try. Then it has been paid for.
     fn may_go_on(&self, again: Again) -> bool {
-        self.tried.len() < self.inner.limits.addresses
+        self.tried.len() < self.client.0.limits.addresses
             && match again {
                 Again::Never | Again::NoMore => false,
                 Again::Always => self.outgoing.is_whole(),
@@ -124,52 +130,67 @@ impl Tries<'_> {
                     self.idempotent
                         && !self.deadline.is_over()
                         && self.outgoing.is_whole()
-                        && self.inner.balancer.may_retry()
+                        && self.client.0.balancer.may_retry()
                 }
             }
     }
 
-    async fn attempt(
+    /// Sends the request, and returns what is awaited.
+    fn begin(
         &mut self,
-        call: Call<Connection>,
+        mut call: Call<Connection>,
         mut request: Request,
-        limit: Limit,
-    ) -> Attempt {
+    ) -> Result<(Sent, impl Answer + use<>), HttpError> {
+        if self.is_beside {
+            call.made_beside();
+        }
+        let limit = self.limit();
+        self.tried.push(Arc::clone(call.address()));
         // For the answer's body.
         *request.timeout_mut() = self.deadline.left();
         let caller = match call.connection() {
             Ok(caller) => caller,
             Err(reason) => {
                 let reason = Arc::clone(reason);
-                return Attempt::without_client(call, reason);
+                return Err(without_client(call, reason));
             }
         };
         let followed = caller.followed();
-        let mut answer = pin!(caller.client.execute(request));
+        let answer = caller.client.execute(request);
         let sent = Sent {
             call,
             followed,
             limit,
             deadline: self.deadline,
         };
-        let Some(share) = limit.share else {
-            return sent.end(timeout(limit.whole, answer).await.ok());
-        };
-        match timeout(share, answer.as_mut()).await {
-            Ok(answered) => sent.end(Some(answered)),
-            Err(_) if self.may_go_on(Again::IfIdempotent) => {
+        Ok((sent, answer))
+    }
+
+    /// One try.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "it would keep twice what it is given"
+    )]
+    fn attempt<A: Answer>(&mut self, sent: Sent, answer: A) -> impl Future<Output = Attempt> {
+        async move {
+            let mut answer = pin!(answer);
+            let Some(share) = sent.limit.share else {
+                let answered = timeout(sent.limit.whole, answer).await;
+                return sent.end(answered.ok());
+            };
+            match timeout(share, answer.as_mut()).await {
+                Ok(answered) => sent.end(Some(answered)),
                 // What hardly a call comes to would make the future of each larger.
-                Box::pin(self.race(sent, answer)).await
+                Err(_) if self.may_go_on(Again::IfIdempotent) => {
+                    Box::pin(self.race(sent, answer)).await
+                }
+                Err(_) => sent.end(Box::pin(self.deadline.bound(answer)).await),
             }
-            Err(_) => sent.end(self.deadline.bound(answer).await),
         }
     }
 
     /// What comes first: this answer, or one to others.
-    async fn race<A>(&mut self, first: Sent, mut answer: Pin<&mut A>) -> Attempt
-    where
-        A: Future<Output = reqwest::Result<Response>>,
-    {
+    async fn race<A: Answer>(&mut self, first: Sent, mut answer: Pin<&mut A>) -> Attempt {
         let deadline = self.deadline;
         self.is_beside = true;
         let mut others = self.others();
@@ -199,6 +220,11 @@ impl Tries<'_> {
     }
 }
 
+/// The head of an answer, or why there is none.
+trait Answer: Future<Output = reqwest::Result<Response>> + Send {}
+
+impl<F: Future<Output = reqwest::Result<Response>> + Send> Answer for F {}
+
 /// RFC 9110, 9.2.2.
 fn is_idempotent(method: &Method) -> bool {
     matches!(
@@ -218,9 +244,13 @@ impl Deadline {
         Self(timeout.and_then(at))
     }
 
+    fn timeout(self) -> Option<Duration> {
+        self.0.map(|(timeout, _)| timeout)
+    }
+
     fn left(self) -> Option<Duration> {
-        let now = Instant::now();
-        self.0.map(|(_, at)| at.saturating_duration_since(now))
+        self.0
+            .map(|(_, at)| at.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn is_over(self) -> bool {
