@@ -91,7 +91,8 @@ impl HttpClientBuilder {
 
     /// Adjusts the [`reqwest::Client`] of each instance, in place of an earlier adjustment: certificates,
     /// default headers, pools. It comes after the settings here. It is a new client for each address, so that a
-    /// cookie store would be one for each.
+    /// cookie store would be one for each. Where reqwest is built with TLS, each also reads the root certificates of the
+    /// host, some milliseconds; a `tls_backend_preconfigured` here is shared by all.
     pub fn client(
         mut self,
         adjust: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
