@@ -33,7 +33,7 @@ struct Place<B> {
     body: Option<B>,
     /// Whose turn it is.
     loan: u32,
-    /// Who waits until the body is read, or its loan void.
+    /// Who waits until the body is read, or its loan void; or, once it is read, for a copy of it.
     #[cfg(feature = "tonic")]
     waiter: Option<Waker>,
     #[cfg(feature = "tonic")]
@@ -164,15 +164,19 @@ impl<B> Retained<B> {
         drop(waiter);
     }
 
-    /// What was [left](Lent::leave) of what was read; pending as long as it is being read, so that one may ask again.
-    pub(crate) fn take_copy(&self) -> Poll<Option<Bytes>> {
+    /// What was [left](Lent::leave) of a body that somebody has begun to read; pending as long as they are at it.
+    pub(crate) fn poll_copy(&self, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         let mut place = lock(&self.0);
-        if matches!(place.copy, Copy::Untold) {
-            return Poll::Pending;
-        }
         match mem::replace(&mut place.copy, Copy::None) {
             Copy::Whole(whole) => Poll::Ready(Some(whole)),
-            Copy::Untold | Copy::None => Poll::Ready(None),
+            Copy::None => Poll::Ready(None),
+            Copy::Untold => {
+                place.copy = Copy::Untold;
+                let before = place.waiter.replace(cx.waker().clone());
+                drop(place);
+                drop(before);
+                Poll::Pending
+            }
         }
     }
 }
@@ -218,7 +222,13 @@ impl<B> Lent<B> {
     pub(crate) fn leave(&self, whole: Option<Bytes>) {
         // A void one has read nothing, and what is there is of another one.
         if self.body.is_some() {
-            lock(&self.place).copy = whole.map_or(Copy::None, Copy::Whole);
+            let mut place = lock(&self.place);
+            place.copy = whole.map_or(Copy::None, Copy::Whole);
+            let waiter = place.waiter.take();
+            drop(place);
+            if let Some(waiter) = waiter {
+                waiter.wake();
+            }
         }
     }
 }
@@ -347,6 +357,20 @@ mod tests {
         assert!(awaited.is_over());
         awaited.expire();
         assert_eq!(body.poll_read(loan, &cx), Loan::Read);
+    }
+
+    #[cfg(feature = "tonic")]
+    #[test]
+    fn who_asks_for_a_copy_while_it_is_being_read_is_woken_when_it_is_left() {
+        let (body, mut lent) = Retained::with_loan(Full::new(bytes::Bytes::from("a")));
+        let (waker, woken) = counting();
+        let cx = Context::from_waker(&waker);
+        let read = lent.frame().now_or_never().unwrap().unwrap().unwrap();
+        assert!(body.poll_copy(&cx).is_pending());
+        lent.leave(read.into_data().ok());
+        assert_eq!(woken(), 1);
+        assert_eq!(body.poll_copy(&cx), Poll::Ready(Some("a".into())));
+        assert_eq!(body.poll_copy(&cx), Poll::Ready(None));
     }
 
     /// A waker that counts.

@@ -1,13 +1,12 @@
 //! A request that may be sent more than once, and whose body is read only once.
 
+use std::future::poll_fn;
 use std::mem;
-use std::task::Poll;
 
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
 use http_body_util::Full;
-use tokio::task::yield_now;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::metadata::GRPC_CONTENT_TYPE;
@@ -105,14 +104,8 @@ impl Kept {
         let Some(body) = &self.body else {
             return true;
         };
-        let copy = loop {
-            // It is being read on another thread at this moment.
-            match body.take_copy() {
-                Poll::Pending => yield_now().await,
-                Poll::Ready(copy) => break copy,
-            }
-        };
-        let Some(whole) = copy else {
+        // (It may be being read on another thread at this moment.)
+        let Some(whole) = poll_fn(|cx| body.poll_copy(cx)).await else {
             return false;
         };
         self.body = Some(Retained::new(Body::new(Full::new(whole))));
