@@ -73,29 +73,29 @@ impl<C> Balancer<C> {
     /// [`NoInstances`], also when all were tried.
     pub async fn pick(&self, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {
         match self.pick_now(tried) {
-            Some(picked) => picked,
+            Ok(picked) => picked,
             // (It is large, and rare.)
-            None => Box::pin(self.wait()).await,
+            Err(longest) => Box::pin(self.wait(longest)).await,
         }
     }
 
-    /// As [`pick`](Self::pick), if it need not [wait](Self::wait).
-    pub(crate) fn pick_now(&self, tried: &[Arc<str>]) -> Option<Result<Call<C>, NoInstances>> {
+    /// As [`pick`](Self::pick), but where it has to [wait](Self::wait), for so long, that is left to the caller.
+    pub(crate) fn pick_now(
+        &self,
+        tried: &[Arc<str>],
+    ) -> Result<Result<Call<C>, NoInstances>, Duration> {
         let shared = &self.0.shared;
         if tried.is_empty() {
             shared.budget.earn();
         }
-        let picked = Shared::pick(shared, tried);
-        let waits = matches!(shared.empty, Empty::WaitUpTo(_)) && tried.is_empty();
-        (picked.is_ok() || !waits).then_some(picked)
+        match (Shared::pick(shared, tried), shared.empty) {
+            (Err(_), Empty::WaitUpTo(longest)) if tried.is_empty() => Err(longest),
+            (picked, _) => Ok(picked),
+        }
     }
 
-    /// What remains of a pick that has to wait.
-    pub(crate) async fn wait(&self) -> Result<Call<C>, NoInstances> {
-        let longest = match self.0.shared.empty {
-            Empty::WaitUpTo(longest) => longest,
-            Empty::Fail | Empty::KeepLast => Duration::ZERO,
-        };
+    /// The rest of a pick that has to wait.
+    pub(crate) async fn wait(&self, longest: Duration) -> Result<Call<C>, NoInstances> {
         Shared::wait(&self.0.shared, longest).await
     }
 

@@ -21,7 +21,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The tries of a call.
 ///
 /// They and the request are kept in one place, so that the future of a call, which callers move and which runtimes
-/// poll, stays small (a few hundred bytes): it is what makes a call slower than one by reqwest alone.
+/// keep, stays below a kilobyte. A large one made calls slower than all that is done here.
 pub(super) struct Tries {
     client: HttpClient,
     deadline: Deadline,
@@ -68,7 +68,7 @@ impl Tries {
             };
             let attempt = match self.begin(call, request) {
                 Ok((sent, answer)) => self.attempt(sent, answer).await,
-                Err(none) => Attempt::unsent(none),
+                Err(error) => Attempt::unsent(error),
             };
             if !self.may_go_on(attempt.again) {
                 return attempt;
@@ -83,11 +83,13 @@ impl Tries {
         if self.deadline.is_over() {
             return Err(self.unsent());
         }
-        if let Some(picked) = balancer.pick_now(&self.tried) {
-            return Ok(picked?);
+        match balancer.pick_now(&self.tried) {
+            Ok(picked) => Ok(picked?),
+            Err(longest) => {
+                let waiting = self.deadline.bound(balancer.wait(longest));
+                Ok(Box::pin(waiting).await.ok_or_else(|| self.unsent())??)
+            }
         }
-        let picked = Box::pin(self.deadline.bound(balancer.wait())).await;
-        Ok(picked.ok_or_else(|| self.unsent())??)
     }
 
     /// There was no time.
@@ -135,12 +137,12 @@ impl Tries {
             }
     }
 
-    /// Sends the request, and returns what is awaited.
+    /// Makes a try ready, and returns what is to be awaited.
     fn begin(
         &mut self,
         mut call: Call<Connection>,
         mut request: Request,
-    ) -> Result<(Sent, impl Answer + use<>), HttpError> {
+    ) -> Result<(Sent, impl Answering + use<>), HttpError> {
         if self.is_beside {
             call.made_beside();
         }
@@ -171,7 +173,7 @@ impl Tries {
         clippy::manual_async_fn,
         reason = "it would keep twice what it is given"
     )]
-    fn attempt<A: Answer>(&mut self, sent: Sent, answer: A) -> impl Future<Output = Attempt> {
+    fn attempt<A: Answering>(&mut self, sent: Sent, answer: A) -> impl Future<Output = Attempt> {
         async move {
             let mut answer = pin!(answer);
             let Some(share) = sent.limit.share else {
@@ -180,7 +182,7 @@ impl Tries {
             };
             match timeout(share, answer.as_mut()).await {
                 Ok(answered) => sent.end(Some(answered)),
-                // What hardly a call comes to would make the future of each larger.
+                // What hardly a call comes to is boxed: it would make the future of each larger.
                 Err(_) if self.may_go_on(Again::IfIdempotent) => {
                     Box::pin(self.race(sent, answer)).await
                 }
@@ -190,7 +192,7 @@ impl Tries {
     }
 
     /// What comes first: this answer, or one to others.
-    async fn race<A: Answer>(&mut self, first: Sent, mut answer: Pin<&mut A>) -> Attempt {
+    async fn race<A: Answering>(&mut self, first: Sent, mut answer: Pin<&mut A>) -> Attempt {
         let deadline = self.deadline;
         self.is_beside = true;
         let mut others = self.others();
@@ -220,10 +222,10 @@ impl Tries {
     }
 }
 
-/// The head of an answer, or why there is none.
-trait Answer: Future<Output = reqwest::Result<Response>> + Send {}
+/// What an answer is awaited by.
+trait Answering: Future<Output = reqwest::Result<Response>> + Send {}
 
-impl<F: Future<Output = reqwest::Result<Response>> + Send> Answer for F {}
+impl<F: Future<Output = reqwest::Result<Response>> + Send> Answering for F {}
 
 /// RFC 9110, 9.2.2.
 fn is_idempotent(method: &Method) -> bool {
