@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 
 use super::Connection;
@@ -85,14 +85,17 @@ pub(super) fn followed(
     if let Some(extensions) = kept.extensions_mut() {
         *extensions = std::mem::take(&mut head.extensions);
     }
-    if let Ok(kept) = kept.url(url).body(()) {
-        head.extensions = kept.into_parts().0.extensions;
-    }
-    let answer = Answer {
+    let kept = kept.url(url).body(()).expect("nothing of it can be wrong");
+    head.extensions = kept.into_parts().0.extensions;
+    let mut answer = Answer {
         body,
         call: Some(call),
         outcome,
     };
+    // The length that is told may be that of a body which does not come: of an answer to HEAD.
+    if answer.body.is_end_stream() {
+        answer.end(outcome);
+    }
     http::Response::from_parts(head, Body::wrap(answer)).into()
 }
 

@@ -34,8 +34,8 @@ pub enum HttpError {
         /// How long that was waited for: the attempt timeout, or what was left of the call's own.
         waited: Duration,
     },
-    /// The call's own timeout was over before there was anybody to call.
-    #[error("nobody of service `{service}` could be called within {timeout:?}")]
+    /// The call's own timeout was over before it was sent: nobody was there to call, or its future was not polled in time.
+    #[error("a call of service `{service}` was sent to nobody within its {timeout:?}")]
     Unsent {
         /// The service.
         service: String,

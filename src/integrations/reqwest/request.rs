@@ -61,7 +61,7 @@ impl RequestBuilder {
         self.with(|request| request.bearer_auth(token))
     }
 
-    /// The time for the whole call: all tries, and the body of the answer. When another instance is asked within it says
+    /// The time for the whole call from [`send`](Self::send) on: all tries, and the body of the answer. When another instance is asked within it says
     /// [`attempt_timeout`](super::HttpClientBuilder::attempt_timeout). Default: none, and each try has 5 s, or what is set
     /// there.
     pub fn timeout(self, timeout: Duration) -> Self {
@@ -79,7 +79,8 @@ impl RequestBuilder {
         }
     }
 
-    /// Sends it. See [the module](super) for what is tried again.
+    /// Sends it, when the future is first polled. Its [timeout](Self::timeout) counts from now on, as reqwest's. See
+    /// [the module](super) for what is tried again.
     ///
     /// # Errors
     ///

@@ -104,6 +104,33 @@ async fn each_call_is_balanced_and_not_each_connection() {
     assert_eq!(servers.each_ref().map(Server::calls), [10, 10, 10]);
 }
 
+/// Or who answers HEAD gets fewer and fewer calls from a client that keeps what it was answered.
+#[tokio::test]
+async fn an_answer_without_a_body_is_over_when_its_head_is_there() {
+    for is_http2 in [false, true] {
+        let servers = several::<2>(Manner::Answers).await;
+        let users = builder(&table(&servers)).client(move |client| {
+            if is_http2 {
+                client.http2_prior_knowledge()
+            } else {
+                client
+            }
+        });
+        let users = users.build().unwrap();
+        let mut held = Vec::new();
+        while held.len() < 20 {
+            let before = servers[0].calls();
+            let response = within(users.head("/").send()).await.unwrap();
+            assert!(response.headers().contains_key("content-length"));
+            if servers[0].calls() > before {
+                held.push(response);
+            }
+            let others = servers[1].calls();
+            assert!(others < 10_000, "{} of {others} are held", held.len());
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_empty_set_fails_at_once_waits_or_keeps_the_last() {
     let table = Table::default();

@@ -128,6 +128,17 @@ async fn a_call_that_is_not_tried_again_has_all_of_its_time() {
 }
 
 #[tokio::test]
+async fn a_calls_time_counts_from_when_it_is_made() {
+    let users = builder(&table(&several::<1>(Manner::Answers).await));
+    let users = users.build().unwrap();
+    let timeout = Duration::from_millis(20);
+    let call = users.get("/").timeout(timeout).send();
+    tokio::time::sleep(timeout).await;
+    let error = within(call).await.unwrap_err();
+    assert!(matches!(error, HttpError::Unsent { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_call_without_time_is_not_sent_and_blames_nobody() {
     let servers = several::<2>(Manner::Answers).await;
     let users = in_turn(&table(&servers)).ejection(out_after(1));
