@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use rand::rngs::StdRng;
+
 use crate::scenario::{KeyChange, key};
 use tidings::{
     ServiceInstance,
-    gossip::{Engine, Instant, Now, PeerId, Sizes, Transmit},
+    gossip::{Engine, Instant, Lie, Now, PeerId, Sizes, Transmit},
     table::{Directory, Event, Record},
 };
 
@@ -44,6 +46,18 @@ pub trait Process {
     fn deregister(&mut self, now: Now, service: &str, id: &str) -> Result<(), String>;
     /// Changes keys while it runs. The reason, where it is refused.
     fn change_keys(&mut self, change: &KeyChange) -> Result<(), String>;
+
+    /// Makes a datagram to `to` that says what is not so, as a member says it. Nothing where
+    /// the process knows no lies.
+    fn lie(
+        &mut self,
+        _now: Now,
+        _to: SocketAddr,
+        _lie: Lie,
+        _rng: &mut StdRng,
+    ) -> Option<Transmit> {
+        None
+    }
 
     /// Begins to say goodbye.
     fn leave(&mut self, now: Now);
@@ -164,6 +178,10 @@ impl Process for Engine {
             }
         };
         changed.map_err(|error| error.to_string())
+    }
+
+    fn lie(&mut self, now: Now, to: SocketAddr, lie: Lie, rng: &mut StdRng) -> Option<Transmit> {
+        Some(Self::lie(self, now, to, lie, rng))
     }
 
     fn leave(&mut self, now: Now) {

@@ -63,6 +63,8 @@ mod wire;
 pub use at_limit::AtLimit;
 pub use config::{Config, ConfigError, MAX_DATAGRAM_BYTES, MIN_DATAGRAM_BYTES};
 pub use detection::Detection;
+#[cfg(feature = "testing")]
+pub use engine::Lie;
 pub use engine::{Engine, Entropy, Member, MemberState, Transmit};
 pub use identity::{PeerId, canonical};
 pub use profile::Profile;

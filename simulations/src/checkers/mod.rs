@@ -34,7 +34,7 @@ mod writers;
 
 use crate::{
     outcome::{Growth, Violation},
-    scenario::{Scenario, Subject},
+    scenario::{Attacker, Scenario, Subject},
     world::{Happening, World},
 };
 
@@ -76,8 +76,17 @@ pub trait Checker {
 pub fn all(scenario: &Scenario) -> Vec<Box<dyn Checker>> {
     let alive = Box::new(alive::NothingLiveIsLost::new(scenario));
     let vacuity = Box::new(vacuity::FaultsHappened);
+    let is_believed = |attacker: &Attacker| attacker.role.is_believed();
     match scenario.subject {
         Subject::SwimBaseline => vec![alive, vacuity],
+        // What a liar says is believed for a time: what counts is that all agree soon after it stops.
+        Subject::Tidings if scenario.attacker.as_ref().is_some_and(is_believed) => vec![
+            Box::new(convergence::Convergence::default()),
+            Box::new(attacks::Attacks::default()),
+            Box::new(bounds::Bounds::new(scenario)),
+            Box::new(liveness::Liveness::default()),
+            vacuity,
+        ],
         Subject::Tidings => vec![
             Box::new(convergence::Convergence::default()),
             Box::new(dead::NothingDeadStays::default()),

@@ -33,7 +33,7 @@ pub use self::{
     network::{BurstLoss, Conditions, Latency, Region},
     node_set::{NodeSet, Share},
     parse::ScenarioError,
-    security::{Attacker, KeyChange, Keys, Step},
+    security::{Attacker, KeyChange, Keys, Lies, Role, Step},
     shipped::{Shipped, shipped},
     workload::{Services, Work, WorkKind},
 };

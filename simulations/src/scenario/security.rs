@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tidings::gossip::{
-    Security,
+    Lie, Security,
     security::{ClusterKey, Keyring, Rollout},
 };
 
@@ -98,18 +98,73 @@ pub enum KeyChange {
     Rollout(Step),
 }
 
-/// Somebody on the network who sees every datagram and sends what it likes, from whatever address.
+/// Somebody on the network who sends what it likes, at every node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attacker {
+    /// What it can do. Default `outsider`.
+    #[serde(default)]
+    pub role: Role,
+    /// What a stranger or an insider says. Default `any`.
+    #[serde(default)]
+    pub lies: Lies,
     /// Hostile datagrams in a second: 1 to 1,000,000.
     pub rate: u32,
     /// When it begins. Default 0 s.
     #[serde(default)]
     pub at: Span,
+    /// How long it goes on. Default: until the end of the duration.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
     /// The label of a key that it holds, which no process has (any more).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_key: Option<String>,
+}
+
+/// What an attacker can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Sees every datagram of a cluster that has a key, and holds none. No datagram of its may change what a
+    /// process holds.
+    #[default]
+    Outsider,
+    /// Sees every datagram of a cluster in the clear, and sends changed ones.
+    Corrupter,
+    /// Sees nothing, and speaks to a cluster in the clear from whatever address. It knows who the members are.
+    Stranger,
+    /// Is the process on the last host: a member like any other, with the key, that also tells lies.
+    Insider,
+}
+
+impl Role {
+    /// Whether the attacker can make processes believe, for a time, what is not so. Then only the end is judged.
+    pub const fn is_believed(self) -> bool {
+        !matches!(self, Self::Outsider)
+    }
+}
+
+/// What a liar says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lies {
+    /// Anything of the protocol: the kind of each datagram and its fields are drawn.
+    #[default]
+    Any,
+    /// Members that are none.
+    FakeMembers,
+    /// That real members are down.
+    Deaths,
+}
+
+impl From<Lies> for Lie {
+    fn from(lies: Lies) -> Self {
+        match lies {
+            Lies::Any => Self::Any,
+            Lies::FakeMembers => Self::FakeMembers,
+            Lies::Deaths => Self::Deaths,
+        }
+    }
 }
 
 impl Attacker {

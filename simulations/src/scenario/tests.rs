@@ -243,6 +243,7 @@ fn the_reference_of_the_format_is_complete_and_its_examples_can_be_read() {
         include_str!("mod.rs"),
         include_str!("fault.rs"),
         include_str!("network.rs"),
+        include_str!("security.rs"),
         include_str!("workload.rs"),
     ];
     for line in sources.iter().flat_map(|source| source.lines()) {

@@ -6,7 +6,7 @@ mod work;
 use std::{fmt::Display, time::Duration};
 
 use super::{
-    BurstLoss, Conditions, Latency, Scenario, ScenarioError, Services, Span, Start, Subject,
+    BurstLoss, Conditions, Latency, Role, Scenario, ScenarioError, Services, Span, Start, Subject,
 };
 use crate::world::engine_config;
 
@@ -134,10 +134,17 @@ impl Scenario {
         }
         if let Some(attacker) = &self.attacker {
             require(
-                self.security.is_some(),
+                self.security.is_some() || attacker.role != Role::Outsider,
                 "attacker",
                 "there",
                 "left out where there is no [security]: without a key everybody is a member",
+            )?;
+            require(
+                self.security.is_none()
+                    || !matches!(attacker.role, Role::Corrupter | Role::Stranger),
+                "attacker.role",
+                "one for a cluster in the clear",
+                "\"outsider\" or \"insider\" where there is [security]",
             )?;
             require(
                 (1..=1_000_000).contains(&attacker.rate),

@@ -9,22 +9,30 @@
 //! said to a process that has not heard it: to another node ([`Way::SaidElsewhere`]; within the clocks' skew it may be
 //! news there, as `gossip::security` says), or where the original was lost or is on its way. All other checkers judge what
 //! becomes of it: it must be old hat, or true.
+//!
+//! An attacker in another [`Role`] is believed for a time. Nothing that it sends is judged by itself: what has to hold
+//! is that all agree again soon after it stops. What strangers and insiders say is made by [`liar`].
 
+mod liar;
 mod shadow;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     net::SocketAddr,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use rand::{RngExt, rngs::StdRng};
 use tidings::gossip::Transmit;
 
-use self::shadow::Shadow;
+use self::{liar::Liar, shadow::Shadow};
 use super::{Happening, LifeId, World, script::Step};
-use crate::{process::Gauges, scenario::Scenario};
+use crate::{
+    process::Gauges,
+    scenario::{Role, Scenario},
+};
 
 /// How many datagrams are kept of those that were seen.
 const CAPTURED_MAX: usize = 65_536;
@@ -63,6 +71,8 @@ pub enum Way {
     WithWrongKey,
     /// ... that has a key which was removed.
     WithOldKey,
+    /// What is not so, from somebody who speaks the protocol.
+    Lie,
 }
 
 impl fmt::Display for Way {
@@ -79,10 +89,12 @@ impl fmt::Display for Way {
             Self::WithoutKey => "without a key",
             Self::WithWrongKey => "with a wrong key",
             Self::WithOldKey => "with an old key",
+            Self::Lie => "a lie",
         })
     }
 }
 
+/// The ways of one who only sees what others say.
 const WAYS: [Way; 11] = [
     Way::SaidAgain,
     Way::SaidFromElsewhere,
@@ -128,7 +140,11 @@ type Heard = (LifeId, [u8; 24]);
 /// Who attacks.
 pub(super) struct Attacker {
     rng: StdRng,
+    role: Role,
     rate: u32,
+    /// When it stops, in the world's time.
+    until: Option<Duration>,
+    liar: Liar,
     /// Thousandths of a datagram that the last ticks left over.
     owed: u64,
     captured: VecDeque<Captured>,
@@ -153,7 +169,12 @@ impl Attacker {
         let shadows = Shadow::all(scenario, attacker, &mut rng);
         Some(Self {
             rng,
+            role: attacker.role,
             rate: attacker.rate,
+            until: attacker
+                .lasts
+                .map(|lasts| attacker.at.duration() + lasts.duration()),
+            liar: Liar::new(attacker),
             owed: 0,
             captured: VecDeque::new(),
             heard: Default::default(),
@@ -266,7 +287,7 @@ impl Attacker {
                 self.noise(length).into()
             }
             // There is no such key.
-            Way::WithoutKey | Way::WithWrongKey | Way::WithOldKey => return None,
+            Way::WithoutKey | Way::WithWrongKey | Way::WithOldKey | Way::Lie => return None,
         };
         Some(hostile)
     }
@@ -278,6 +299,11 @@ impl World {
         let Some(mut attacker) = self.attacker.take() else {
             return;
         };
+        let is_over = |until| self.now >= Self::instant(until);
+        if attacker.until.is_some_and(is_over) {
+            self.attacker = Some(attacker);
+            return;
+        }
         let now = self.clock(0);
         let running = self.hosts.iter().enumerate().filter(|(_, host)| {
             let guest = host.guest.as_ref();
@@ -287,12 +313,18 @@ impl World {
         for (_, shadow) in &mut attacker.shadows {
             shadow.goes_on(now, &targets, &mut attacker.rng);
         }
+        let is_liar = matches!(attacker.role, Role::Stranger | Role::Insider);
         let tick = crate::scenario::Attacker::TICK;
         attacker.owed += u64::from(attacker.rate) * u64::try_from(tick.as_millis()).expect("few");
         let mut touched = BTreeSet::new();
         while attacker.owed >= 1_000 && !targets.is_empty() {
             attacker.owed -= 1_000;
-            if let Some(hostile) = attacker.make(&targets) {
+            let hostile = if is_liar {
+                self.lies(&mut attacker, &targets)
+            } else {
+                attacker.make(&targets).into_iter().collect()
+            };
+            for hostile in hostile {
                 *attacker.sent.entry(hostile.way).or_default() += 1;
                 touched.insert(hostile.host);
                 self.suffer(&mut attacker, &hostile);
@@ -323,7 +355,7 @@ impl World {
             }
             _ => false,
         };
-        if before != after && !is_authentic {
+        if before != after && !is_authentic && !attacker.role.is_believed() {
             let harm = Box::new(Harm {
                 way: hostile.way,
                 before,

@@ -31,6 +31,7 @@
 //! | `leaving` | goodbye |
 //! | `figures` | what was counted, and how much is held |
 //! | `assume` | a settled start, for tests (feature `testing`) |
+//! | `lies` | a member that lies, for tests (feature `testing`) |
 //! | `invariants` | what holds after every step, for tests |
 
 use std::{
@@ -76,6 +77,8 @@ use super::{
 };
 use crate::table::{Directory, Event, ItemHash, Replica};
 
+#[cfg(feature = "testing")]
+pub use self::lies::Lie;
 pub use self::member::{Member, MemberState};
 
 mod admission;
@@ -94,6 +97,8 @@ mod invariants;
 mod joining;
 mod large;
 mod leaving;
+#[cfg(feature = "testing")]
+mod lies;
 mod member;
 mod membership;
 mod outbox;

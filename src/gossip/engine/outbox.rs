@@ -104,7 +104,7 @@ impl Engine {
         }
     }
 
-    fn frame(&mut self, now: Now, message: &Message<'_>) -> Vec<u8> {
+    pub(super) fn frame(&mut self, now: Now, message: &Message<'_>) -> Vec<u8> {
         let mut payload = Vec::with_capacity(256);
         let kind = message.write(&mut payload);
         self.frame_payload(now, kind, &payload)

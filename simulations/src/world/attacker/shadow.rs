@@ -17,7 +17,7 @@ use tidings::{
 
 use super::Way;
 use crate::{
-    scenario::{Attacker, Scenario, key},
+    scenario::{Attacker, Role, Scenario, key},
     world::engine_config,
 };
 
@@ -61,10 +61,13 @@ impl Shadow {
                 ticks: 0,
             }
         };
-        let right = scenario
-            .security
-            .as_ref()
-            .map_or("", |security| security.keys[0].as_str());
+        let Some(security) = &scenario.security else {
+            return Vec::new(); // there is no key that it could lack
+        };
+        if attacker.role != Role::Outsider {
+            return Vec::new();
+        }
+        let right = security.keys[0].as_str();
         let wrong = std::iter::repeat_with(|| format!("wrong-{}", rng.random::<u64>()))
             .find(|label| key(label).id() == key(right).id())
             .expect("one in 255 has the same name");
