@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use rand::rngs::{SysRng, Xoshiro256PlusPlus};
 use rand::{SeedableRng, TryRng};
+#[cfg(feature = "tower")]
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::budget::Balance;
 use super::builder::BalancerBuilder;
 use super::ejection::{Candidates, Ejected};
+use super::follow::Following;
 use super::standing::{Kept, Standing};
 use super::{Call, Empty};
 use crate::registry::{Discovery, Endpoint, Instances};
@@ -29,21 +30,13 @@ thread_local! {
 /// `C` is what is kept for each address, such as a connection.
 pub struct Balancer<C = ()>(Arc<Following<C>>);
 
-/// The task ends with the last of these.
-struct Following<C> {
-    shared: Arc<Shared<C>>,
-    task: AbortHandle,
-}
-
-/// What balancers, calls and the task have in common.
+/// What balancers and calls have in common.
 pub(super) struct Shared<C> {
     pub(super) pool: Pool<Kept<C>>,
     pub(super) empty: Empty,
     pub(super) ejected: Ejected,
     pub(super) budget: Balance,
     pub(super) origin: Instant,
-    /// Sent to after each list.
-    pub(super) changed: watch::Sender<()>,
 }
 
 impl Balancer {
@@ -58,8 +51,14 @@ impl Balancer {
 }
 
 impl<C> Balancer<C> {
-    pub(super) fn new(shared: Arc<Shared<C>>, task: AbortHandle) -> Self {
-        Self(Arc::new(Following { shared, task }))
+    pub(super) const fn new(following: Arc<Following<C>>) -> Self {
+        Self(following)
+    }
+
+    /// With the newest list.
+    fn fresh(&self) -> &Arc<Shared<C>> {
+        self.0.refresh();
+        &self.0.shared
     }
 
     /// Picks an instance for a call. `tried` has the addresses at which this very call failed
@@ -84,7 +83,7 @@ impl<C> Balancer<C> {
         &self,
         tried: &[Arc<str>],
     ) -> Result<Result<Call<C>, NoInstances>, Duration> {
-        let shared = &self.0.shared;
+        let shared = self.fresh();
         if tried.is_empty() {
             shared.budget.earn();
         }
@@ -96,7 +95,22 @@ impl<C> Balancer<C> {
 
     /// The rest of a pick that has to wait.
     pub(crate) async fn wait(&self, longest: Duration) -> Result<Call<C>, NoInstances> {
-        Shared::wait(&self.0.shared, longest).await
+        let mut changed = self.0.signal().subscribe();
+        let waiting = async {
+            loop {
+                // What changed until now is seen by this pick.
+                changed.mark_unchanged();
+                if let Ok(call) = Shared::pick(self.fresh(), &[]) {
+                    return call;
+                }
+                let told = changed.changed().await;
+                told.expect("this has the other end of it");
+            }
+        };
+        match tokio::time::timeout(longest, waiting).await {
+            Ok(call) => Ok(call),
+            Err(_) => Shared::pick(self.fresh(), &[]),
+        }
     }
 
     /// Whether one more retry of a call that was sent is within the budget; then it counts as made.
@@ -111,18 +125,18 @@ impl<C> Balancer<C> {
 
     /// Where calls can go now: an endpoint for each address. Who is ejected is in it.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        self.0.shared.pool.endpoints()
+        self.fresh().pool.endpoints()
     }
 
     /// Waits for lists. The first wait is for one that is newer than this.
     #[cfg(feature = "tower")]
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.0.shared.changed.subscribe()
+        self.0.signal().subscribe()
     }
 
     /// How many addresses can be called now.
     pub fn len(&self) -> usize {
-        self.0.shared.pool.len()
+        self.fresh().pool.len()
     }
 
     /// Whether there is nobody to call now.
@@ -152,7 +166,6 @@ impl<C> Shared<C> {
         } else {
             self.pool.update(list);
         }
-        self.changed.send_replace(());
     }
 
     pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration) {
@@ -184,38 +197,11 @@ impl<C> Shared<C> {
         })?;
         Ok(Call::new(pick, Arc::clone(this), now))
     }
-
-    async fn wait(this: &Arc<Self>, longest: Duration) -> Result<Call<C>, NoInstances> {
-        let mut changed = this.changed.subscribe();
-        let waiting = async {
-            loop {
-                // What changed until now is seen by this pick.
-                changed.mark_unchanged();
-                if let Ok(call) = Self::pick(this, &[]) {
-                    return call;
-                }
-                changed
-                    .changed()
-                    .await
-                    .expect("`this` has the other end of it");
-            }
-        };
-        match tokio::time::timeout(longest, waiting).await {
-            Ok(call) => Ok(call),
-            Err(_) => Self::pick(this, &[]),
-        }
-    }
 }
 
 impl<C> Clone for Balancer<C> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
-    }
-}
-
-impl<C> Drop for Following<C> {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::balancer::Shared;
 use super::budget::Balance;
 use super::ejection::Ejected;
-use super::follow::{begin, follow};
+use super::follow::Following;
+use super::source::Source;
 use super::standing::{Kept, Standing};
 use super::{Balancer, BuildError, Ejection, Empty, RetryBudget};
 use crate::registry::{Discovery, Endpoint};
@@ -107,9 +107,11 @@ impl BalancerBuilder {
         self.build_with(|_| ())
     }
 
-    /// Reads the list, and begins to follow the service in a task of the current tokio runtime. For each
-    /// address that can be called, `connect` makes what is kept; see
-    /// [`PoolBuilder::connections`](crate::select::PoolBuilder::connections).
+    /// Reads the list, and follows the service from now on. For each address that can be called, `connect`
+    /// makes what is kept; see [`PoolBuilder::connections`](crate::select::PoolBuilder::connections).
+    ///
+    /// `connect` is called by the pick that finds a newer list, or by a task of the tokio runtime in use,
+    /// and once for an address. What it spawns ends with that runtime, though the balancer does not.
     ///
     /// A [`Discovery`] that has to wait for its list (a node does not) has the first one a moment
     /// later, and until then nobody.
@@ -132,18 +134,16 @@ impl BalancerBuilder {
             connection: connect(endpoint),
             standing: Arc::new(Standing::new(endpoint.authority())),
         };
-        let followed = begin(&self.discovery, target.service())?;
+        let (source, first) = Source::open(self.discovery, target.service())?;
         let shared = Arc::new(Shared {
             pool: pool.connections(kept).build(),
             empty: self.empty,
             ejected: Ejected::new(self.ejection),
             budget: Balance::new(self.budget),
             origin: Instant::now(),
-            changed: watch::Sender::new(()),
         });
-        shared.pool.update(&followed.first);
-        let task = runtime.spawn(follow(Arc::clone(&shared), self.discovery, followed));
-        Ok(Balancer::new(shared, task.abort_handle()))
+        shared.pool.update(&first);
+        Ok(Balancer::new(Following::begin(shared, source, &runtime)))
     }
 }
 

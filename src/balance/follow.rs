@@ -1,69 +1,128 @@
-//! Following a service.
+//! Taking lists between calls.
+//!
+//! A pick takes the newest list by itself. The task here does it for a client that is not called for a
+//! while: connections to instances that are gone are given up then, too. It ends with the runtime that
+//! it runs on; the next pick finds that out and begins another on its own runtime.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::sleep_until;
 
 use super::balancer::Shared;
-use crate::registry::{Discovery, DiscoveryError, Instances, WatchError, Watcher};
+use super::source::{Signal, Source, said};
+use crate::registry::Instances;
 
-/// A service and its list, as far as both are known without waiting.
-pub(super) struct Followed {
-    watcher: Option<Box<dyn Watcher>>,
-    pub(super) first: Instances,
+/// A service that is followed, until this is dropped.
+pub(super) struct Following<C> {
+    pub(super) shared: Arc<Shared<C>>,
+    source: Source,
+    /// Begins a task on a runtime.
+    spawn: Box<dyn Fn(&Handle) -> AbortHandle + Send + Sync>,
+    task: Mutex<Option<AbortHandle>>,
 }
 
-/// Begins to watch `service`. What would have to wait is left to [`follow`]; a
-/// [`Discovery`] in this process never waits.
-pub(super) fn begin(
-    discovery: &Arc<dyn Discovery>,
-    service: &str,
-) -> Result<Followed, DiscoveryError> {
-    let (mut watcher, mut first) = (None, Instances::new());
-    if let Poll::Ready(watching) = poll_once(discovery.watch(service)) {
-        let mut watching = watching?;
-        // The watcher's own first list, since it waits from then on for one that differs from it. An
-        // error comes again.
-        if let Poll::Ready(Ok(list)) = poll_once(Watcher::next(&mut *watching)) {
-            first = list;
-        }
-        watcher = Some(watching);
+impl<C: Send + Sync + 'static> Following<C> {
+    /// Follows from now on, on `runtime`.
+    pub(super) fn begin(shared: Arc<Shared<C>>, source: Source, runtime: &Handle) -> Arc<Self> {
+        let following = Arc::new_cyclic(|this: &Weak<Self>| {
+            let (this, signal) = (this.clone(), Arc::clone(source.signal()));
+            let spawn = move |runtime: &Handle| {
+                let (news, end) = (signal.subscribe(), End(Arc::clone(&signal)));
+                runtime
+                    .spawn(follow(this.clone(), news, end))
+                    .abort_handle()
+            };
+            Self {
+                shared,
+                source,
+                spawn: Box::new(spawn),
+                task: Mutex::default(),
+            }
+        });
+        following.spawn(runtime);
+        following
     }
-    Ok(Followed { watcher, first })
 }
 
-/// Hands each new list to `shared`, until the discovery ends.
-pub(super) async fn follow<C>(
-    shared: Arc<Shared<C>>,
-    discovery: Arc<dyn Discovery>,
-    followed: Followed,
+impl<C> Following<C> {
+    pub(super) const fn signal(&self) -> &Arc<Signal> {
+        self.source.signal()
+    }
+
+    /// Takes what is new. Costs two atomic loads if nothing is.
+    pub(super) fn refresh(&self) {
+        if !self.source.is_quiet() {
+            self.catch_up();
+        }
+    }
+
+    #[cold]
+    fn catch_up(&self) {
+        self.source.look(|list| take(&self.shared, list));
+        if !self.source.signal().take_unfollowed() {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            // The next pick within a runtime begins the task.
+            return self.source.signal().unfollow();
+        };
+        tracing::info!(
+            target: "tidings::balance", event = "runtime_ended", service = self.shared.service(),
+            "the runtime on which this client followed its service has ended: it goes on with the present one"
+        );
+        self.spawn(&runtime);
+    }
+
+    fn spawn(&self, runtime: &Handle) {
+        let task = (self.spawn)(runtime);
+        let mut running = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        *running = Some(task);
+    }
+}
+
+impl<C> Drop for Following<C> {
+    fn drop(&mut self) {
+        let running = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = running {
+            task.abort();
+        }
+    }
+}
+
+/// Says that the task has ended, however it did.
+struct End(Arc<Signal>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.unfollow();
+    }
+}
+
+async fn follow<C: Send + Sync + 'static>(
+    following: Weak<Following<C>>,
+    mut news: watch::Receiver<()>,
+    _end: End,
 ) {
-    let Err(error) = watch(&shared, &discovery, followed).await;
-    tracing::warn!(
-        target: "tidings::balance", service = shared.service(), %error,
-        "the service is not followed any more: calls go to those who were there last"
-    );
-}
-
-/// Returns only an error.
-async fn watch<C>(
-    shared: &Shared<C>,
-    discovery: &Arc<dyn Discovery>,
-    followed: Followed,
-) -> Result<Infallible, WatchError> {
-    let mut watcher = match followed.watcher {
-        Some(watcher) => watcher,
-        None => match discovery.watch(shared.service()).await {
-            Ok(watcher) => watcher,
-            Err(DiscoveryError::Closed) => return Err(WatchError::Closed),
-        },
-    };
     loop {
-        let list = Watcher::next(&mut *watcher).await?;
-        take(shared, &list);
+        news.mark_unchanged();
+        let retry_at = {
+            let Some(following) = following.upgrade() else {
+                return;
+            };
+            following.refresh();
+            following.source.retry_at()
+        };
+        tokio::select! {
+            changed = news.changed() => if changed.is_err() { return },
+            () = sleep_until(retry_at.unwrap_or_else(tokio::time::Instant::now)), if retry_at.is_some() => {
+                let Some(following) = following.upgrade() else { return };
+                following.signal().tell();
+            }
+        }
     }
 }
 
@@ -73,18 +132,10 @@ fn take<C>(shared: &Shared<C>, list: &Instances) {
     // What both share is whole: a pool's list is replaced at once, or not at all.
     let taken = catch_unwind(AssertUnwindSafe(|| shared.take(list)));
     if let Err(panic) = taken {
-        let said = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
         tracing::error!(
-            target: "tidings::balance", service = shared.service(), instances = list.len(), panic = said,
+            target: "tidings::balance", service = shared.service(), instances = list.len(),
+            panic = said(&*panic),
             "a filter or a connection's maker panicked: calls go to those of the list before, until the next"
         );
     }
-}
-
-fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
-    Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -22,8 +22,16 @@
 //! # The list
 //!
 //! It is read when a balancer is built, so that a first call does not fail for want of a list that
-//! the table has. Then a task follows the service, and ends with the last clone of the balancer. When
-//! the discovery is shut down, the last list stays in use, and a warning says so. When a filter or what makes
+//! the table has. Then each pick looks whether there is a newer one, which costs two atomic loads, and
+//! takes it first. Between calls a task takes new lists, so that what belongs to instances that are gone
+//! does not stay; it ends with the last clone of the balancer.
+//!
+//! No list hangs on that task, nor on a runtime. A balancer that was built on one tokio runtime and is
+//! used on another has the newest list there, also when the first runtime has been shut down or stands
+//! still. A pick that finds the task ended begins another, and a line of the log says so. The clients in
+//! `integrations` keep connections for each runtime on its own.
+//!
+//! When the discovery is shut down, the last list stays in use, and a warning says so. When a filter or what makes
 //! connections panics on a list, an error says so, the one before stays in use, and the next is taken.
 //!
 //! When there is nobody to call, [`Empty`] decides: fail at once, call those who were there last, or
@@ -53,6 +61,9 @@ mod error;
 mod follow;
 #[cfg(any(feature = "tonic", feature = "reqwest"))]
 mod lent;
+#[cfg(any(feature = "tonic", feature = "reqwest", feature = "tower"))]
+mod per_runtime;
+mod source;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -70,3 +81,5 @@ pub use error::BuildError;
 pub(crate) use lent::Retained;
 #[cfg(feature = "tonic")]
 pub(crate) use lent::{Awaited, BoxError, Lent, Loan};
+#[cfg(any(feature = "tonic", feature = "reqwest", feature = "tower"))]
+pub(crate) use per_runtime::PerRuntime;

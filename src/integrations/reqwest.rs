@@ -16,8 +16,8 @@
 //!
 //! # How a call goes
 //!
-//! An instance is picked for each call. It has a [`reqwest::Client`] of its own, with its own
-//! connections: in one client for all, calls would stay with the connections that there are, whatever is
+//! An instance is picked for each call. It has a [`reqwest::Client`] of its own for each tokio runtime
+//! that calls it, with its own connections. So a client outlives the runtime that it was built on. In one client for all, calls would stay with the connections that there are, whatever is
 //! picked, since it keeps them by the name in the URL. That name is the service's, in the `Host` header,
 //! in TLS (SNI and the certificate) and in [`Response::url`](reqwest::Response::url); only the address is
 //! the instance's.
@@ -64,11 +64,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-use crate::balance::Balancer;
+use crate::balance::{Balancer, PerRuntime};
 use crate::registry::Discovery;
 
-/// What is kept for an address. An `Err` is one for which reqwest makes no client.
-type Connection = Result<client::Caller, Arc<::reqwest::Error>>;
+/// What is kept for an address: a client for each runtime that calls it.
+struct Connection {
+    address: Arc<str>,
+    connector: Arc<client::Connector>,
+    of_runtimes: PerRuntime<Made>,
+}
+
+/// An `Err` is an address for which reqwest makes no client.
+type Made = Result<client::Caller, Arc<::reqwest::Error>>;
+
+impl Connection {
+    /// That of the present runtime, made when it is first used.
+    fn caller(&self) -> Arc<Made> {
+        let make = || self.connector.client(&self.address).map_err(Arc::new);
+        self.of_runtimes.get(make)
+    }
+}
 
 /// An HTTP client of a service: each call goes to one of its instances. See [the module](self).
 ///

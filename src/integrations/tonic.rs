@@ -16,8 +16,9 @@
 //!
 //! # How a call goes
 //!
-//! An instance is picked for each call. It has a [`tonic::transport::Channel`] of its own, which
-//! connects when it is first used, and again when its connection ended. A call that could not be sent
+//! An instance is picked for each call. It has a [`tonic::transport::Channel`] of its own for each tokio
+//! runtime that calls it, which connects when it is first used, and again when its connection ended. So a
+//! channel outlives the runtime that it was built on. A call that could not be sent
 //! there (no connection, or none within the [connect timeout](ChannelBuilder::connect_timeout)) goes to
 //! another instance, also when its body is a stream: one that nobody has begun to read is taken
 //! back. So does one message (of up to 64 KiB) to an instance that says that it has not processed it, since it stops or
@@ -56,6 +57,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 pub use answer::ResponseBody;
 pub use builder::ChannelBuilder;
@@ -65,17 +67,34 @@ use tonic::body::Body;
 use tonic::{Status, transport};
 use tower_service::Service;
 
-use crate::balance::Balancer;
+use crate::balance::{Balancer, PerRuntime};
 use crate::registry::Discovery;
 use crate::select::NoInstances;
 
 /// What is kept for an address. An `Err` is an address that tonic cannot call.
-type Connection = Result<Line, Arc<transport::Error>>;
+type Connection = Result<Lines, Arc<transport::Error>>;
 
-/// An address's connection, and who waits for it.
+/// An address's connections: one for each runtime that calls it.
+struct Lines {
+    endpoint: transport::Endpoint,
+    connect_timeout: Duration,
+    of_runtimes: PerRuntime<Line>,
+}
+
+/// A connection, and the calls that wait for it.
 struct Line {
     channel: transport::Channel,
     queue: Queue,
+}
+
+impl Lines {
+    /// That of the present runtime. It connects when it is first used.
+    fn line(&self) -> Arc<Line> {
+        self.of_runtimes.get(|| Line {
+            channel: self.endpoint.connect_lazy(),
+            queue: Queue::new(self.connect_timeout),
+        })
+    }
 }
 
 /// A gRPC channel to a service: each call goes to one of its instances. See [the module](self).

@@ -4,5 +4,7 @@
 
 mod grpc;
 mod http;
+#[cfg(all(feature = "reqwest", feature = "tonic", feature = "tower"))]
+mod runtimes;
 mod stack;
 mod support;

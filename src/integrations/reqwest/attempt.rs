@@ -5,6 +5,7 @@ use std::sync::Arc;
 use reqwest::{Response, StatusCode};
 
 use super::body::followed;
+use super::client::Redirects;
 use super::sending::{Deadline, Limit};
 use super::{Connection, HttpError};
 use crate::balance::Call;
@@ -64,8 +65,8 @@ pub(super) fn without_client(call: Call<Connection>, reason: Arc<reqwest::Error>
 /// A request that was sent.
 pub(super) struct Sent {
     pub(super) call: Call<Connection>,
-    /// How many redirects its client had followed before.
-    pub(super) followed: u64,
+    /// What its client follows from then on.
+    pub(super) redirects: Redirects,
     pub(super) limit: Limit,
     pub(super) deadline: Deadline,
 }
@@ -91,9 +92,7 @@ impl Sent {
         }
         let (again, outcome) = if error.is_connect() {
             // The connect that failed may be that of a redirect, whose first request was done.
-            let caller = self.call.connection().as_ref();
-            let is_first = caller.is_ok_and(|caller| caller.followed() == self.followed);
-            let again = if is_first {
+            let again = if self.redirects.are_none() {
                 Again::Always
             } else {
                 Again::IfIdempotent

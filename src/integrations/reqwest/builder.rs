@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::ClientBuilder;
+use tokio::runtime::Handle;
 use url::Url;
 
 use super::client::Connector;
 use super::{Connection, HttpClient, Inner, Limits};
-use crate::balance::{Balancer, BalancerBuilder, BuildError, RetryBudget, balancer_settings};
+use crate::balance::{
+    Balancer, BalancerBuilder, BuildError, PerRuntime, RetryBudget, balancer_settings,
+};
 use crate::registry::{Discovery, Endpoint};
 use crate::select::Scheme;
 
@@ -90,8 +93,8 @@ impl HttpClientBuilder {
     }
 
     /// Adjusts the [`reqwest::Client`] of each instance, in place of an earlier adjustment: certificates,
-    /// default headers, pools. It comes after the settings here. It is a new client for each address, so that a
-    /// cookie store would be one for each. Where reqwest is built with TLS, each also reads the root certificates of the
+    /// default headers, pools. It comes after the settings here. It is a new client for each address and each
+    /// tokio runtime that calls it, made by its first call there, so that a cookie store would be one for each. Where reqwest is built with TLS, each also reads the root certificates of the
     /// host, some milliseconds; a `tls_backend_preconfigured` here is shared by all.
     pub fn client(
         mut self,
@@ -101,24 +104,27 @@ impl HttpClientBuilder {
         self
     }
 
-    /// Reads the list, and begins to follow the service in a task of the current tokio runtime. Connects to
-    /// nobody yet.
+    /// Reads the list, and follows the service from now on. Connects to nobody yet. The client may be used
+    /// on any tokio runtime.
     pub fn build(self) -> Result<HttpClient, BuildError> {
         let target = self.balancer.target()?;
         let host = self.host.unwrap_or_else(|| target.service().to_owned());
         let base = base(&host, self.tls)?;
-        let connector = Connector {
+        let connector = Arc::new(Connector {
             host: base.host_str().unwrap_or_default().to_owned(),
             connect_timeout: self.connect_timeout,
             adjust: self.adjust,
-        };
+        });
         // What is wrong with the settings is said now, and not by each call.
         let template = connector
             .client("localhost:1")
             .map_err(|error| BuildError::Connections(error.into()))?
             .client;
-        let connect = move |endpoint: &Endpoint| -> Connection {
-            connector.client(endpoint.authority()).map_err(Arc::new)
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let connect = move |endpoint: &Endpoint| Connection {
+            address: endpoint.authority().into(),
+            connector: Arc::clone(&connector),
+            of_runtimes: PerRuntime::new(runtime.clone()),
         };
         Ok(HttpClient(Arc::new(Inner {
             balancer: self.balancer.build_with(connect)?,

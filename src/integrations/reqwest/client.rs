@@ -26,11 +26,27 @@ pub(super) struct Caller {
     followed: Arc<AtomicU64>,
 }
 
+/// The redirects that a client follows, from some moment on.
+pub(super) struct Redirects {
+    followed: Arc<AtomicU64>,
+    before: u64,
+}
+
 impl Caller {
-    /// How many redirects were followed here. While it stays the same, a request that finds no connection was
-    /// not sent; otherwise it may have been, and be about to be led elsewhere.
-    pub(super) fn followed(&self) -> u64 {
-        self.followed.load(Relaxed)
+    /// From now on.
+    pub(super) fn redirects(&self) -> Redirects {
+        Redirects {
+            before: self.followed.load(Relaxed),
+            followed: Arc::clone(&self.followed),
+        }
+    }
+}
+
+impl Redirects {
+    /// Whether none was followed. Then a request that finds no connection was not sent; otherwise it may have been,
+    /// and be about to be led elsewhere.
+    pub(super) fn are_none(&self) -> bool {
+        self.followed.load(Relaxed) == self.before
     }
 }
 

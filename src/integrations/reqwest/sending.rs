@@ -150,18 +150,16 @@ impl Tries {
         self.tried.push(Arc::clone(call.address()));
         // For the answer's body.
         *request.timeout_mut() = self.deadline.left();
-        let caller = match call.connection() {
+        let made = call.connection().caller();
+        let caller = match &*made {
             Ok(caller) => caller,
-            Err(reason) => {
-                let reason = Arc::clone(reason);
-                return Err(without_client(call, reason));
-            }
+            Err(reason) => return Err(without_client(call, Arc::clone(reason))),
         };
-        let followed = caller.followed();
+        let redirects = caller.redirects();
         let answer = caller.client.execute(request);
         let sent = Sent {
             call,
-            followed,
+            redirects,
             limit,
             deadline: self.deadline,
         };

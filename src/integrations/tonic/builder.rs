@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use tokio::runtime::Handle;
 use tonic::transport::{self, Endpoint};
 
-use super::queue::Queue;
-use super::{Channel, Connection, Line};
-use crate::balance::{Balancer, BalancerBuilder, BuildError, balancer_settings};
+use super::{Channel, Connection, Lines};
+use crate::balance::{Balancer, BalancerBuilder, BuildError, PerRuntime, balancer_settings};
 use crate::registry::{self, Discovery};
 use crate::select::Scheme;
 
@@ -102,8 +102,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Reads the list, and begins to follow the service in a task of the current tokio runtime. Connects to
-    /// nobody yet.
+    /// Reads the list, and follows the service from now on. Connects to nobody yet. The channel may be used
+    /// on any tokio runtime.
     pub fn build(self) -> Result<Channel, BuildError> {
         let target = self.balancer.target()?;
         let connect_timeout = self.connect_timeout;
@@ -123,12 +123,14 @@ impl ChannelBuilder {
         connector
             .endpoint("localhost:1")
             .map_err(|error| BuildError::Connections(error.into()))?;
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let connect = move |endpoint: &registry::Endpoint| -> Connection {
             let endpoint = connector.endpoint(endpoint.authority());
             endpoint
-                .map(|endpoint| Line {
-                    channel: endpoint.connect_lazy(),
-                    queue: Queue::new(connect_timeout),
+                .map(|endpoint| Lines {
+                    endpoint,
+                    connect_timeout,
+                    of_runtimes: PerRuntime::new(runtime.clone()),
                 })
                 .map_err(Arc::new)
         };

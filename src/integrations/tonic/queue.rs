@@ -85,7 +85,11 @@ impl Queue {
         let was_watched = mem::replace(&mut waiting.is_watched, true);
         drop(waiting);
         if !was_watched {
-            self.runtime.spawn(watch(Arc::clone(&self.waiting)));
+            let watching = Watching {
+                waiting: Arc::clone(&self.waiting),
+                has_ended: false,
+            };
+            self.runtime.spawn(watch(watching));
         }
     }
 }
@@ -136,20 +140,37 @@ impl Drop for Place<'_> {
     }
 }
 
+/// A task that ends with its runtime leaves the next call to begin another.
+struct Watching {
+    waiting: Arc<Mutex<Waiting>>,
+    has_ended: bool,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            lock(&self.waiting).is_watched = false;
+        }
+    }
+}
+
 /// Ends when nobody waits.
-async fn watch(waiting: Arc<Mutex<Waiting>>) {
+async fn watch(mut watching: Watching) {
     loop {
+        let waiting = &watching.waiting;
         let now = Instant::now();
         let is_over = |entry: &Entry| entry.deadline <= now || entry.request.is_over();
         loop {
-            let popped = lock(&waiting).pop(is_over);
+            let popped = lock(waiting).pop(is_over);
             let Some(entry) = popped else { break };
             entry.request.expire();
         }
         let deadline = {
-            let mut waiting = lock(&waiting);
+            let mut waiting = lock(waiting);
             let Some(first) = waiting.calls.front() else {
                 waiting.is_watched = false;
+                drop(waiting);
+                watching.has_ended = true;
                 return;
             };
             first.deadline

@@ -118,7 +118,7 @@ async fn attempt(
     deadline: Option<Instant>,
 ) -> Result<Response<Body>, Failed> {
     let line = match call.connection() {
-        Ok(line) => line,
+        Ok(lines) => lines.line(),
         Err(error) => {
             let status = Status::from_error(error.clone().into());
             return Err(Failed::Unconnected(status));
