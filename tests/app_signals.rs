@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings::app::{App, AppError, BoxError, Server, ServerError, Serving};
+use tidings::app::{App, AppError, BoxError, HookError, Server, ServerError, Serving};
 use tidings::registry::{BoxFuture, Endpoint, Registrar, RegistrarError, ServiceInstance};
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -119,6 +119,55 @@ async fn each_signal_stops_the_app_and_a_second_one_ends_its_waiting() {
         }
     );
     assert!(is_cut, "{error}");
+}
+
+/// Hooks that hang, before and after the servers stop, and a leave that hangs.
+#[tokio::test]
+async fn a_second_signal_ends_the_wait_for_each_hook() {
+    let _alone = SIGNALS.lock().await;
+    let hour = Duration::from_secs(3_600);
+    for place in 0..3 {
+        let (has_started, started) = oneshot::channel();
+        let (is_hanging, hanging) = oneshot::channel();
+        let hang = move || async move {
+            is_hanging.send(()).map_err(|()| "nobody waits for it")?;
+            pending::<Result<(), BoxError>>().await
+        };
+        let app = App::builder()
+            .name("user")
+            .server(Fake { finishes: true })
+            .stop_budget(hour)
+            .hook_timeout(hour)
+            .after_start(move || async move { has_started.send(()).map_err(|()| "nobody waits") });
+        let app = match place {
+            0 => app.before_stop(hang),
+            1 => app.after_stop(hang),
+            _ => app.leave(hang),
+        };
+        let running = tokio::spawn(app.build().unwrap().run());
+        started.await.unwrap();
+        send("TERM");
+        hanging.await.unwrap();
+        sleep(Duration::from_millis(1_100)).await;
+        assert!(!running.is_finished());
+        let told = Instant::now();
+        send("TERM");
+        let ended = timeout(Duration::from_secs(30), running).await;
+        let error = ended.expect("it stops within 30 s").unwrap().unwrap_err();
+        let is_of_hook = matches!(
+            error,
+            AppError::Hook {
+                source: HookError::Hurried,
+                ..
+            }
+        );
+        assert!(is_of_hook, "{error}");
+        assert!(
+            told.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            told.elapsed()
+        );
+    }
 }
 
 /// What a shell sends twice, to the process and to its group, is one wish, however late the app gets to the second.

@@ -12,7 +12,8 @@ use super::wishes::Wishes;
 use super::{App, BoxError, Server};
 use crate::health::{Monitor, MonitorBuilder, REGISTRAR_TIMEOUT};
 use crate::registry::{
-    BoxFuture, InstanceError, Registrar, RegistrarError, ServiceInstance, ServiceInstanceBuilder,
+    BoxFuture, InstanceError, Membership, Registrar, RegistrarError, ServiceInstance,
+    ServiceInstanceBuilder,
 };
 
 /// Between telling everybody that the instance is draining and deregistering it: 1 s. News reach a
@@ -23,10 +24,11 @@ pub const DEFAULT_DRAIN_DELAY: Duration = Duration::from_secs(1);
 /// From the start of the servers until each accepts: 10 s.
 pub const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For what is in flight when the servers stop: 30 s, as Kubernetes' `terminationGracePeriodSeconds`.
-pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// From the wish to stop until the app has stopped and left: 25 s. Kubernetes kills 30 s after it has asked
+/// (`terminationGracePeriodSeconds`), and docker 10 s.
+pub const DEFAULT_STOP_BUDGET: Duration = Duration::from_secs(25);
 
-/// For each hook: 30 s.
+/// For each hook: 30 s. In a stop it is the budget that ends it sooner.
 pub const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Checks = Box<dyn FnOnce(MonitorBuilder) -> MonitorBuilder + Send>;
@@ -35,7 +37,8 @@ type Checks = Box<dyn FnOnce(MonitorBuilder) -> MonitorBuilder + Send>;
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct AppBuilder {
     describe: ServiceInstanceBuilder,
-    registrar: Arc<dyn Registrar>,
+    /// None: it is registered nowhere.
+    registrar: Option<Arc<dyn Registrar>>,
     registrar_timeout: Duration,
     checks: Option<Checks>,
     servers: Vec<(String, Box<dyn Server>)>,
@@ -49,7 +52,7 @@ impl AppBuilder {
     pub(super) fn new() -> Self {
         Self {
             describe: ServiceInstance::builder(""),
-            registrar: Arc::new(Nowhere),
+            registrar: None,
             registrar_timeout: REGISTRAR_TIMEOUT,
             checks: None,
             servers: Vec::new(),
@@ -58,7 +61,8 @@ impl AppBuilder {
             times: Times {
                 drain_delay: DEFAULT_DRAIN_DELAY,
                 start_timeout: DEFAULT_START_TIMEOUT,
-                stop_timeout: DEFAULT_STOP_TIMEOUT,
+                stop_budget: DEFAULT_STOP_BUDGET,
+                stop_timeout: None,
                 hook_timeout: DEFAULT_HOOK_TIMEOUT,
             },
             has_signals: true,
@@ -95,9 +99,17 @@ impl AppBuilder {
         self
     }
 
-    /// Sets where the instance is registered, such as an `Arc` of a node. Default: nowhere.
+    /// Sets the node with which the instance is registered, and which leaves its cluster last of all. It is
+    /// [`registrar`](Self::registrar) and [`leave`](Self::leave) in one.
+    pub fn node(self, node: impl Membership) -> Self {
+        let leave = node.leave();
+        self.registrar(node.registrar()).leave(move || leave)
+    }
+
+    /// Sets where the instance is registered, such as an `Arc` of a node. Default: nowhere, which an app that
+    /// has servers warns about. [`node`](Self::node) leaves, too.
     pub fn registrar(mut self, registrar: Arc<dyn Registrar>) -> Self {
-        self.registrar = registrar;
+        self.registrar = Some(registrar);
         self
     }
 
@@ -171,8 +183,8 @@ impl AppBuilder {
         self
     }
 
-    /// Adds a hook before the instance drains. It runs if the servers were started; an error does
-    /// not hold up the stop, here and in the hooks after it.
+    /// Adds a hook that runs when everybody was told that the instance drains, before the drain delay. It
+    /// runs if the servers were started; an error does not hold up the stop, here and in the hooks after it.
     pub fn before_stop<F, E>(mut self, hook: impl FnOnce() -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -193,7 +205,8 @@ impl AppBuilder {
         self
     }
 
-    /// Adds what is done last of all, always: leaving the cluster, by the `shutdown` of a node.
+    /// Adds what is done last of all, always: leaving the cluster, by the `shutdown` of a node. A
+    /// [`node`](Self::node) does that by itself.
     pub fn leave<F, E>(mut self, leave: impl FnOnce() -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -212,14 +225,23 @@ impl AppBuilder {
 
     /// Does not listen for signals: for tests, and for a process in which somebody else does.
     /// Default: SIGTERM, SIGINT and SIGQUIT stop the app, and one more, at least a second later, ends
-    /// its waiting.
+    /// its waiting: for hooks, for the drain delay, and for requests in flight. Then 3 s are left.
     pub fn without_signals(mut self) -> Self {
         self.has_signals = false;
         self
     }
 
-    /// Sets the time between telling that the instance drains and deregistering it. Default:
-    /// [`DEFAULT_DRAIN_DELAY`]. It is left out when no server runs any more.
+    /// Sets the time in which the app stops, from the wish to its end: longer than zero. All that is done then
+    /// shares it; see [the module](super). Default: [`DEFAULT_STOP_BUDGET`], 25 s. It should be less than what
+    /// kills the process grants.
+    pub fn stop_budget(mut self, budget: Duration) -> Self {
+        self.times.stop_budget = budget;
+        self
+    }
+
+    /// Sets the time between telling that the instance drains and deregistering it, after the hooks before
+    /// the stop. Default: [`DEFAULT_DRAIN_DELAY`]. It is left out when no server runs any more, and is at most
+    /// what the [budget](Self::stop_budget) leaves.
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.times.drain_delay = delay;
         self
@@ -231,24 +253,27 @@ impl AppBuilder {
         self
     }
 
-    /// Sets how long the servers may take to finish what is in flight; the rest is cut. Default:
-    /// [`DEFAULT_STOP_TIMEOUT`].
+    /// Sets how long the servers may take to finish what is in flight; the rest is cut, and its number is
+    /// logged. Default, and at most: what the [budget](Self::stop_budget) leaves, but a second for the cut: by
+    /// default 23 s without other steps than the drain delay, and 18 s with a node that leaves.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
-        self.times.stop_timeout = timeout;
+        self.times.stop_timeout = Some(timeout);
         self
     }
 
     /// Sets how long the registrar may take for one call. Default: 10 s
     /// ([`REGISTRAR_TIMEOUT`]).
     ///
-    /// One that does not answer costs the start or the stop this much for each call; one that blocks the thread that calls
-    /// it costs three times this and a second, and is left behind.
+    /// One that does not answer costs the start this much for each call; one that blocks the thread that calls
+    /// it costs three times this and a second, and is left behind. The stop has its
+    /// [budget](Self::stop_budget).
     pub fn registrar_timeout(mut self, timeout: Duration) -> Self {
         self.registrar_timeout = timeout;
         self
     }
 
-    /// Sets how long each hook may take. Default: [`DEFAULT_HOOK_TIMEOUT`].
+    /// Sets how long each hook may take. Default: [`DEFAULT_HOOK_TIMEOUT`]. In a stop it is at most what the
+    /// [budget](Self::stop_budget) leaves.
     pub fn hook_timeout(mut self, timeout: Duration) -> Self {
         self.times.hook_timeout = timeout;
         self
@@ -261,7 +286,9 @@ impl AppBuilder {
     /// [`InstanceError`] when the servers, the name and the rest make no instance.
     pub fn build(self) -> Result<App, InstanceError> {
         let instance = self.describe.build()?;
-        let monitor = Monitor::builder(self.registrar, instance.clone());
+        let is_unregistered = self.registrar.is_none() && !self.servers.is_empty();
+        let registrar = self.registrar.unwrap_or_else(|| Arc::new(Nowhere));
+        let monitor = Monitor::builder(registrar, instance.clone());
         let monitor = match self.checks {
             Some(checks) => checks(monitor),
             // Nobody is asked anything, so no thread is needed.
@@ -280,6 +307,7 @@ impl AppBuilder {
             },
             status,
             has_signals: self.has_signals,
+            is_unregistered,
         })
     }
 }

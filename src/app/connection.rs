@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Serving;
+use super::flights::Open;
 use crate::registry::Stopped;
 
 /// What an [`Accepting`](super::Accepting) accepts: reads and writes fail once the time for what is
@@ -24,6 +25,8 @@ pub struct Connection {
     // One for each direction: they may be polled by two tasks.
     read_cut: Stopped,
     write_cut: Stopped,
+    /// Counts it.
+    _open: Open,
 }
 
 impl Connection {
@@ -34,6 +37,7 @@ impl Connection {
             serving: serving.clone(),
             read_cut: serving.cut(),
             write_cut: serving.cut(),
+            _open: serving.flights.connection(),
         }
     }
 

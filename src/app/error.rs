@@ -12,7 +12,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why an app ended otherwise than by being asked to: the first cause.
 ///
 /// Whichever it is, what had started was stopped, and the instance deregistered, but for
-/// [`NoRuntime`](Self::NoRuntime) and [`Signals`](Self::Signals), where nothing had started, for
+/// [`NoRuntime`](Self::NoRuntime), [`Setting`](Self::Setting) and [`Signals`](Self::Signals), where nothing had started, for
 /// [`Deregister`](Self::Deregister), and for [`RuntimeEnded`](Self::RuntimeEnded).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,6 +40,16 @@ pub enum AppError {
         server: String,
         /// How.
         source: ServerError,
+    },
+    /// A setting makes no sense. Nothing was started.
+    #[error("`{field}` is {value}: {mend}")]
+    Setting {
+        /// The setting, as the builder has it.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do about it.
+        mend: &'static str,
     },
     /// The instance was not registered.
     #[error("the instance was not registered: {0}")]
@@ -91,11 +101,17 @@ pub enum HookError {
     #[error("it panicked: {0}")]
     Panicked(String),
     /// It did not end, and was dropped.
-    #[error("it has not ended within {waited:?}: do less in it, or set a longer `hook_timeout`")]
+    #[error(
+        "it has not ended within {waited:?}: do less in it, or set a longer `hook_timeout`, and for a stop \
+         a longer `stop_budget`"
+    )]
     Timeout {
         /// How long it was waited.
         waited: Duration,
     },
+    /// It was dropped because a second signal came.
+    #[error("it was given up, since a second signal came while it ran")]
+    Hurried,
 }
 
 /// How a server failed.
@@ -123,7 +139,7 @@ pub enum ServerError {
     /// It did not finish what it had, and was cut off.
     #[error(
         "it has not finished within {waited:?}, and what it had in flight was cut: bound the \
-         requests, or set a longer `stop_timeout`"
+         requests, or set a longer `stop_timeout` and `stop_budget`"
     )]
     NotFinished {
         /// How long it was waited.

@@ -32,6 +32,7 @@ impl Hook {
         }))
     }
 
+    /// Up to `limit`.
     pub(super) async fn run(self, limit: Duration) -> Result<(), HookError> {
         match bounded(limit, self.0()).await {
             Ok(result) => result.map_err(HookError::Failed),

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::error::{AppError, Stage};
+use super::budget::{Budget, Step};
+use super::error::{AppError, HookError, Stage};
 use super::hooks::{Hook, Hooks};
 use super::offer::Offer;
-use super::servers::Servers;
+use super::servers::{CUT_GRACE, Servers};
 use super::wishes::{Hurry, Wishes};
 use super::{Server, TARGET};
 use crate::health::MonitorBuilder;
@@ -20,8 +21,37 @@ use crate::registry::ServiceInstance;
 pub(super) struct Times {
     pub(super) drain_delay: Duration,
     pub(super) start_timeout: Duration,
-    pub(super) stop_timeout: Duration,
+    pub(super) stop_budget: Duration,
+    /// None of its own: what the budget leaves.
+    pub(super) stop_timeout: Option<Duration>,
     pub(super) hook_timeout: Duration,
+}
+
+impl Times {
+    /// What makes no sense is refused, and what does not fit into the budget is told.
+    pub(super) fn check(&self) -> Result<(), AppError> {
+        if self.stop_budget.is_zero() {
+            return Err(AppError::Setting {
+                field: "stop_budget",
+                value: format!("{:?}", self.stop_budget),
+                mend: "nothing can be stopped in no time: set what is granted until the kill, less a margin, \
+                       such as 25 s",
+            });
+        }
+        let parts = [
+            ("drain_delay", Some(self.drain_delay)),
+            ("stop_timeout", self.stop_timeout),
+        ];
+        for (field, value) in parts {
+            if let Some(value) = value.filter(|value| *value > self.stop_budget) {
+                tracing::warn!(
+                    target: TARGET, event = "setting", field, ?value, stop_budget = ?self.stop_budget,
+                    "`{field}` is longer than `stop_budget`, which ends it: set a longer `stop_budget`"
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What an app is made of.
@@ -108,54 +138,126 @@ impl Course {
         }
     }
 
-    /// Nothing in here is left out because something before it failed.
+    /// Nothing in here is left out because something before it failed, or took all of its time.
     async fn stop(
         &mut self,
         (before_stop, after_stop, leave): (Vec<Hook>, Vec<Hook>, Vec<Hook>),
-        mut hurry: Hurry,
+        hurry: Hurry,
     ) {
-        let times = self.times;
-        let mut is_hurried = false;
-        if let Err(error) = self.offer.settle().await {
+        let before_stop = if self.servers.were_started() {
+            before_stop
+        } else {
+            Vec::new()
+        };
+        let steps = self.steps(&before_stop, &after_stop, &leave);
+        let mut rest = Rest::new(self.times.stop_budget, steps, hurry);
+        // Also in a hurry: what may be registered has to be deregistered.
+        let settling = self.offer.settle(rest.budget.limit(Step::Announce));
+        let settled = match rest.unless_hurried(settling).await {
+            Some(settled) => settled,
+            None => {
+                self.log_if(true, &rest);
+                self.offer.settle(rest.budget.limit(Step::Announce)).await
+            }
+        };
+        if let Err(error) = settled {
             self.note(AppError::Register(error));
         }
-        if self.servers.were_started() {
-            self.run_each(Stage::BeforeStop, before_stop).await;
-        }
+        // Before anything else may take long: everybody shall know, whatever becomes of us.
+        let announced = timeout(rest.budget.limit(Step::Announce), self.offer.drain());
+        let hurried = rest.unless_hurried(announced).await.is_none();
+        self.log_if(hurried, &rest);
+        self.run_each(Stage::BeforeStop, before_stop, &mut rest)
+            .await;
         if self.offer.is_made() {
-            self.offer.drain().await;
             // It is for those who are still served.
-            if !self.servers.have_all_ended() {
-                tokio::select! {
-                    () = sleep(times.drain_delay) => {}
-                    why = hurry.said() => {
-                        is_hurried = true;
-                        self.log("hurried", why);
-                    }
-                }
+            if !self.servers.have_all_ended() && !rest.is_hurried {
+                let delay = self.times.drain_delay.min(rest.budget.limit(Step::Drain));
+                let hurried = rest.unless_hurried(sleep(delay)).await.is_none();
+                self.log_if(hurried, &rest);
             }
-            if let Err(error) = self.offer.withdraw().await {
+            let limit = rest.budget.limit(Step::Deregister);
+            if let Err(error) = self.offer.withdraw(limit).await {
                 self.note(AppError::Deregister(error));
             }
         }
+        self.stop_servers(&mut rest).await;
+        self.run_each(Stage::AfterStop, after_stop, &mut rest).await;
+        self.run_each(Stage::Leave, leave, &mut rest).await;
+    }
+
+    /// What there is to do when it stops.
+    fn steps(&self, before_stop: &[Hook], after_stop: &[Hook], leave: &[Hook]) -> Vec<Step> {
+        let is_offered = !self.offer.is_not();
+        let serves = self.servers.were_started();
+        let steps = [
+            (Step::Announce, is_offered),
+            (Step::BeforeStop, !before_stop.is_empty()),
+            (Step::Drain, is_offered && !self.times.drain_delay.is_zero()),
+            (Step::Deregister, is_offered),
+            (Step::Servers, serves && !self.servers.have_all_ended()),
+            (Step::AfterStop, !after_stop.is_empty()),
+            (Step::Leave, !leave.is_empty()),
+        ];
+        let there = steps.iter().filter(|(_, is_there)| *is_there);
+        there.map(|(step, _)| *step).collect()
+    }
+
+    async fn stop_servers(&mut self, rest: &mut Rest) {
+        let limit = rest.budget.limit(Step::Servers);
+        let mut patience = self.times.stop_timeout.unwrap_or(limit);
+        let was_hurried = rest.is_hurried;
+        if was_hurried {
+            // Who has nothing in flight stops in that time, and is not cut.
+            patience = patience.min(CUT_GRACE);
+        }
         let hurried = async {
-            if !is_hurried {
-                hurry.said().await;
+            if was_hurried {
+                pending::<()>().await;
             }
+            rest.hurry.said().await;
         };
-        for error in self.servers.stop(times.stop_timeout, hurried).await {
+        let errors = self.servers.stop((limit, patience), hurried).await;
+        if !was_hurried && rest.heed() {
+            self.log_if(true, rest);
+        }
+        for error in errors {
             self.note(error);
         }
-        self.run_each(Stage::AfterStop, after_stop).await;
-        self.run_each(Stage::Leave, leave).await;
     }
 
     /// Runs all hooks, each also when one before it failed.
-    async fn run_each(&mut self, stage: Stage, hooks: Vec<Hook>) {
+    async fn run_each(&mut self, stage: Stage, hooks: Vec<Hook>, rest: &mut Rest) {
+        let step = match stage {
+            Stage::BeforeStop => Step::BeforeStop,
+            Stage::AfterStop => Step::AfterStop,
+            _ => Step::Leave,
+        };
+        let count = u32::try_from(hooks.len()).unwrap_or(u32::MAX);
         for (place, hook) in (1..).zip(hooks) {
-            if let Err(error) = run(stage, place, hook, self.times.hook_timeout).await {
-                self.note(error);
+            // One that hangs leaves a tenth of the time to each of those after it, or half to all.
+            let following = count.saturating_sub(u32::try_from(place).unwrap_or(u32::MAX));
+            let limit = rest.budget.limit(step) / 20 * 20_u32.saturating_sub(2 * following).max(10);
+            let limit = limit.min(self.times.hook_timeout);
+            let was_hurried = rest.is_hurried;
+            let failed = match rest.unless_hurried(hook.run(limit)).await {
+                Some(result) => result.err(),
+                None => Some(HookError::Hurried),
+            };
+            self.log_if(!was_hurried && rest.is_hurried, rest);
+            if let Some(source) = failed {
+                self.note(AppError::Hook {
+                    stage,
+                    place,
+                    source,
+                });
             }
+        }
+    }
+
+    fn log_if(&self, hurried: bool, rest: &Rest) {
+        if hurried {
+            self.log("hurried", rest.why);
         }
     }
 
@@ -168,6 +270,53 @@ impl Course {
 
     fn log(&self, event: &'static str, why: &str) {
         log(&self.instance, event, why);
+    }
+}
+
+/// What is left of a stop.
+struct Rest {
+    budget: Budget,
+    hurry: Hurry,
+    is_hurried: bool,
+    /// The signal that made it so.
+    why: &'static str,
+}
+
+impl Rest {
+    fn new(budget: Duration, steps: Vec<Step>, hurry: Hurry) -> Self {
+        Self {
+            budget: Budget::new(budget, steps),
+            hurry,
+            is_hurried: false,
+            why: "",
+        }
+    }
+
+    /// Waits for this until a second signal comes. None if that came first. Whoever was told so already is
+    /// bounded by what is left.
+    async fn unless_hurried<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
+        if self.is_hurried {
+            return Some(wait.await);
+        }
+        let why = tokio::select! {
+            biased;
+            done = wait => return Some(done),
+            why = self.hurry.said() => why,
+        };
+        self.is_hurried = true;
+        self.why = why;
+        self.budget.hurry();
+        None
+    }
+
+    /// Takes note of a second signal that came while something else waited for it.
+    fn heed(&mut self) -> bool {
+        if let Some(why) = self.hurry.heard() {
+            self.is_hurried = true;
+            self.why = why;
+            self.budget.hurry();
+        }
+        self.is_hurried
     }
 }
 

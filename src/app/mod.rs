@@ -10,11 +10,11 @@
 //! 4. the hooks after the start;
 //! 5. it waits: for a signal (SIGTERM, SIGINT, SIGQUIT), for [`App::stop_handle`], or for a server that
 //!    ends, which is a failure;
-//! 6. the hooks before the stop;
-//! 7. the instance is [`Draining`](crate::registry::Status::Draining), and everybody is told;
+//! 6. the instance is [`Draining`](crate::registry::Status::Draining), and everybody is told;
+//! 7. the hooks before the stop;
 //! 8. the drain delay: who heard of it calls somebody else, and who did not is still served;
 //! 9. the instance is deregistered;
-//! 10. the servers accept nothing new and finish what they have, up to the stop timeout;
+//! 10. the servers accept nothing new and finish what they have;
 //! 11. the hooks after the stop, and then those that [leave](AppBuilder::leave) the cluster.
 //!
 //! # Whatever happens
@@ -24,17 +24,22 @@
 //!   more. What had started is stopped, and what may be registered is deregistered, before the
 //!   servers stop.
 //! - **The first cause is the error**; those that follow from it are logged.
-//! - **Everything is bounded**: each hook, the start of the servers, each call to the registrar, the
-//!   delay, the stop.
-//! - **One more signal**, at least a second later, ends the waiting: no more delay, and what is in
-//!   flight is cut.
+//! - **Everything is bounded**: each hook, the start of the servers, each call to the registrar.
+//! - **The stop has one budget**, 25 s ([`AppBuilder::stop_budget`]), in which all of steps 6 to 11 fits.
+//!   A step may take what those before it left, but for the shares of those that follow: 16 % for telling
+//!   that the instance drains, 16 % for the hooks before the stop, 10 % for the delay, 10 % for deregistering,
+//!   20 % for the servers, 8 % for the hooks after the stop, 20 % for leaving. A step that there is not needs
+//!   no share. How many requests were cut is in the log.
+//! - **One more signal**, at least a second later, ends the waiting for hooks, the delay, and requests in
+//!   flight: a hook that runs is dropped, and what is in flight is cut. What follows has 3 s, or what is left
+//!   of the budget if that is less.
 //!
 //! What cannot be done is to run on after the tokio runtime was shut down, or the process killed:
 //! then the [node](crate) leaves, or is found dead by its peers.
 //!
 //! # With a main of one's own
 //!
-//! [`Registration`] is steps 3 and 7 to 9 alone, as a future that a server's graceful shutdown takes:
+//! [`Registration`] is steps 3, 6, 8 and 9 alone, as a future that a server's graceful shutdown takes:
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")]
@@ -61,12 +66,14 @@
 //! # What it writes to the log
 //!
 //! The `tracing` target is `tidings::app`, the fields are `event` (`started`, `stopping`,
-//! `stopped`, `failed`, `not_drained`, `hurried`, `accept_failed`), `service`, `id`, and where they
+//! `stopped`, `failed`, `not_drained`, `hurried`, `cut`, `unregistered`, `accept_failed`), `service`, `id`, and where they
 //! apply `why`, `server` and `error`.
 
+mod budget;
 mod builder;
 mod connection;
 mod error;
+mod flights;
 mod hooks;
 mod lifecycle;
 mod listener;
@@ -83,10 +90,11 @@ mod wishes;
 
 pub use builder::{
     AppBuilder, DEFAULT_DRAIN_DELAY, DEFAULT_HOOK_TIMEOUT, DEFAULT_START_TIMEOUT,
-    DEFAULT_STOP_TIMEOUT,
+    DEFAULT_STOP_BUDGET,
 };
 pub use connection::Connection;
 pub use error::{AppError, BoxError, HookError, ServerError, Stage};
+pub use flights::InFlight;
 pub use listener::{Accepting, ListenError, Listener};
 pub use registration::Registration;
 pub use run::App;

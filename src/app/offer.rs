@@ -44,15 +44,17 @@ impl Asked {
 
     /// It takes one call, and one more to take back what was not answered. A registrar that blocks its thread keeps neither
     /// bound: then it is left behind, and asked to deregister. If it ever answers, what it has registered is deregistered.
-    async fn answered(&mut self) -> Result<Registration, MonitorError> {
+    ///
+    /// All of it takes at most `longest`, half of it for the answer.
+    async fn answered(&mut self, longest: Duration) -> Result<Registration, MonitorError> {
         let (registrar, instance, limit) = &self.terms;
         let most = limit.saturating_mul(2).saturating_add(ANSWER_GRACE);
-        let left = most.saturating_sub(self.at.elapsed());
+        let left = most.saturating_sub(self.at.elapsed()).min(longest / 2);
         if let Ok(answer) = timeout(left, &mut self.answer).await {
             return answer.map_err(|_| MonitorError::ThreadEnded)?;
         }
         let waited = self.at.elapsed();
-        registration::take_back(registrar, instance, *limit).await;
+        registration::take_back(registrar, instance, (*limit).min(longest / 2)).await;
         Err(MonitorError::Timeout { waited })
     }
 }
@@ -69,6 +71,11 @@ impl Offer {
         (offer, watch)
     }
 
+    /// Whether nobody was asked to offer it, or nobody does any more.
+    pub(super) const fn is_not(&self) -> bool {
+        matches!(self.state, State::Not)
+    }
+
     pub(super) const fn is_made(&self) -> bool {
         matches!(self.state, State::Made(_))
     }
@@ -76,15 +83,16 @@ impl Offer {
     /// Registers. If this is dropped before it is ready, [`settle`](Self::settle) has the answer.
     pub(super) async fn make(&mut self, monitor: MonitorBuilder) -> Result<(), MonitorError> {
         self.state = State::Asked(Asked::now(monitor));
-        self.settle().await
+        self.settle(Duration::MAX).await
     }
 
-    /// Waits for the registrar's answer, if one is awaited: for three calls and a moment at most.
-    pub(super) async fn settle(&mut self) -> Result<(), MonitorError> {
+    /// Waits for the registrar's answer, if one is awaited: for three calls and a moment at most, and no longer
+    /// than `longest`.
+    pub(super) async fn settle(&mut self, longest: Duration) -> Result<(), MonitorError> {
         let State::Asked(asked) = &mut self.state else {
             return Ok(());
         };
-        let answer = asked.answered().await;
+        let answer = asked.answered(longest).await;
         self.state = State::Not;
         let registration = answer?;
         let follow = follow(registration.status(), self.status.clone());
@@ -100,14 +108,14 @@ impl Offer {
         }
     }
 
-    /// Deregisters.
-    pub(super) async fn withdraw(&mut self) -> Result<(), StopError> {
+    /// Deregisters, within `longest` or a moment more.
+    pub(super) async fn withdraw(&mut self, longest: Duration) -> Result<(), StopError> {
         let State::Made(registration) = std::mem::replace(&mut self.state, State::Not) else {
             return Ok(());
         };
-        let result = registration.deregister().await;
+        let result = registration.deregister_within(longest).await;
         // Its last word comes before this one's, unless a registrar blocks the thread that it waits for.
-        drop(timeout(ANSWER_GRACE, self.following.shutdown()).await);
+        drop(timeout(ANSWER_GRACE.min(longest / 4), self.following.shutdown()).await);
         self.status.send_replace(nobody());
         result
     }

@@ -120,12 +120,17 @@ impl Registration {
     ///
     /// [`StopError`].
     pub async fn deregister(&self) -> Result<(), StopError> {
-        let most = self.limit.saturating_add(ANSWER_GRACE);
+        self.deregister_within(Duration::MAX).await
+    }
+
+    /// The same, and no longer than `longest`, half of it for the first answer.
+    pub(super) async fn deregister_within(&self, longest: Duration) -> Result<(), StopError> {
+        let most = self.limit.saturating_add(ANSWER_GRACE).min(longest / 2);
         match timeout(most, self.monitor.stop()).await {
             Ok(Err(StopError::Registrar(RegistrarError::Closed))) => Ok(()),
             Err(_) | Ok(Err(StopError::Gone)) => {
                 let (registrar, instance) = (Arc::clone(&self.registrar), self.instance.clone());
-                deregister(registrar, instance, self.limit).await
+                deregister(registrar, instance, self.limit.min(longest / 2)).await
             }
             Ok(result) => result,
         }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use tokio::runtime::Handle;
 
-use super::AppBuilder;
 use super::error::AppError;
 use super::lifecycle::Lifecycle;
 use super::signals::Signals;
+use super::{AppBuilder, TARGET};
 use crate::health::StatusWatch;
 use crate::registry::{ServiceInstance, StopHandle};
 
@@ -16,8 +16,6 @@ use crate::registry::{ServiceInstance, StopHandle};
 /// ```no_run
 /// # #[cfg(all(feature = "node", feature = "axum"))]
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::sync::Arc;
-///
 /// use axum::{Router, routing::get};
 /// use tidings::Node;
 /// use tidings::app::{App, Listener};
@@ -30,15 +28,13 @@ use crate::registry::{ServiceInstance, StopHandle};
 ///     .seeds(["10.0.0.1:7946"])
 ///     .start()
 ///     .await?;
-/// let node = Arc::new(node);
 /// let router = Router::new().route("/", get(|| async { "hello" }));
 ///
 /// App::builder()
 ///     .name("user-service")
 ///     .version("1.4.2")
-///     .registrar(node.clone())
+///     .node(node)
 ///     .server(AxumServer::new(Listener::bind("http", "0.0.0.0:8000").await?, router))
-///     .leave(move || async move { node.shutdown().await })
 ///     .build()?
 ///     .run()
 ///     .await?;
@@ -50,6 +46,8 @@ pub struct App {
     pub(super) lifecycle: Lifecycle,
     pub(super) status: StatusWatch,
     pub(super) has_signals: bool,
+    /// It has servers, and nobody is told of them.
+    pub(super) is_unregistered: bool,
 }
 
 impl App {
@@ -84,9 +82,17 @@ impl App {
     /// too.
     pub async fn run(mut self) -> Result<(), AppError> {
         let runtime = Handle::try_current().map_err(|_| AppError::NoRuntime)?;
+        self.lifecycle.times.check()?;
         if self.has_signals {
             // Before anything else, so that none is lost.
             self.lifecycle.wishes.signals = Some(Signals::listen().map_err(AppError::Signals)?);
+        }
+        if self.is_unregistered {
+            let instance = self.instance();
+            tracing::warn!(
+                target: TARGET, event = "unregistered", service = instance.name(), id = instance.id(),
+                "the app has servers and no registrar: nobody will find it; set one by `node` or `registrar`"
+            );
         }
         let _abandon = StopOnDrop(self.lifecycle.wishes.abandoned.clone());
         match runtime.spawn(self.lifecycle.run()).await {

@@ -1,6 +1,9 @@
 //! What an app starts and stops.
 
+use std::sync::Arc;
+
 use super::BoxError;
+use super::flights::{Flights, InFlight};
 use crate::registry::{BoxFuture, Endpoint, StopHandle, Stopped};
 
 /// A server of an [`App`](super::App).
@@ -56,6 +59,7 @@ pub struct Serving {
     pub(super) accepts: StopHandle,
     pub(super) stopping: StopHandle,
     pub(super) cut: StopHandle,
+    pub(super) flights: Arc<Flights>,
 }
 
 impl Serving {
@@ -68,6 +72,13 @@ impl Serving {
     /// Ready when the server shall accept nothing new and finish what it has.
     pub fn stopping(&self) -> Stopped {
         self.stopping.stopped()
+    }
+
+    /// One more request is under way until what is returned is dropped. Nothing waits for it: it is counted,
+    /// so that a stop that cuts requests says how many. A server that never calls this has its open
+    /// [connections](super::Connection) counted instead.
+    pub fn request(&self) -> InFlight {
+        self.flights.request()
     }
 
     /// Ready when the time for that is over, or all servers have stopped. The server's task is dropped a

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
@@ -10,20 +11,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{AppError, BoxError, ServerError};
 use super::task::panic_message;
-use super::{Server, Serving};
+use super::{Server, Serving, TARGET};
 use crate::registry::StopHandle;
 
 /// After the cut, a server has this long to notice, and its task as long again to be dropped: a
-/// task that blocks its thread cannot be, and is left behind.
-const CUT_GRACE: Duration = Duration::from_millis(500);
+/// task that blocks its thread cannot be, and is left behind. Of a short time it is a quarter.
+pub(super) const CUT_GRACE: Duration = Duration::from_millis(500);
 
 type Ended = Result<(), BoxError>;
 
 /// Those that run.
 pub(super) struct Servers {
     tasks: JoinSet<Ended>,
-    /// By the id of its task: the name, and what says that it accepts.
-    running: BTreeMap<Id, (String, StopHandle)>,
+    /// By the id of its task.
+    running: BTreeMap<Id, (String, Serving)>,
     /// How many there were; nothing before the start.
     started: Option<usize>,
     stopping: StopHandle,
@@ -48,8 +49,9 @@ impl Servers {
                 accepts: StopHandle::new(),
                 stopping: self.stopping.clone(),
                 cut: self.cut.clone(),
+                flights: Arc::default(),
             };
-            let entry = (name, serving.accepts.clone());
+            let entry = (name, serving.clone());
             // Called in its task: it may panic.
             let task = self.tasks.spawn(async move { server.serve(serving).await });
             self.running.insert(task.id(), entry);
@@ -74,10 +76,10 @@ impl Servers {
         async move {
             let over = sleep(limit);
             let mut over = pin!(over);
-            for (name, accepts) in &servers {
+            for (name, serving) in &servers {
                 tokio::select! {
                     biased;
-                    () = accepts.stopped() => {}
+                    () = serving.accepts.stopped() => {}
                     () = &mut over => {
                         let waited = limit;
                         return Err(failure(name, ServerError::NotAccepting { waited }));
@@ -99,13 +101,15 @@ impl Servers {
         }
     }
 
-    /// Asks all to stop and waits for them; what is not done after `limit`, or a moment after
-    /// `hurried` is ready, is cut.
+    /// Asks all to stop and waits for them for at most `limit`. What is not done shortly before, after
+    /// `patience`, or a moment after `hurried` is ready, is cut.
     pub(super) async fn stop(
         &mut self,
-        limit: Duration,
+        (limit, patience): (Duration, Duration),
         hurried: impl Future<Output = ()>,
     ) -> Vec<AppError> {
+        let grace = CUT_GRACE.min(limit / 4);
+        let patience = patience.min(limit - 2 * grace);
         let started = Instant::now();
         let mut errors = Vec::new();
         self.stopping.stop();
@@ -115,23 +119,38 @@ impl Servers {
             sleep(CUT_GRACE).await;
         };
         let is_in_time = tokio::select! {
-            ended = timeout(limit, self.join(&mut errors)) => ended.is_ok(),
+            ended = timeout(patience, self.join(&mut errors)) => ended.is_ok(),
             () = hurried => false,
         };
         let waited = started.elapsed();
+        if !is_in_time {
+            errors.extend(self.not_finished(waited));
+        }
         // In time too: an upgraded connection, as of a websocket, is none that its server waits for.
         self.cut.stop();
         if is_in_time {
             return errors;
         }
-        let cut = self.running.values();
-        let cut = cut.map(|(name, _)| failure(name, ServerError::NotFinished { waited }));
-        errors.extend(cut.collect::<Vec<_>>());
         // What a cut connection makes of its server follows from the cut, and is no cause.
         let mut following = Vec::new();
-        if timeout(CUT_GRACE, self.join(&mut following)).await.is_err() {
+        if timeout(grace, self.join(&mut following)).await.is_err() {
             self.tasks.abort_all();
-            drop(timeout(CUT_GRACE, self.join(&mut following)).await);
+            drop(timeout(grace, self.join(&mut following)).await);
+        }
+        errors
+    }
+
+    /// Those that still run when their time is over, with what they have under way.
+    fn not_finished(&self, waited: Duration) -> Vec<AppError> {
+        let mut errors = Vec::new();
+        for (name, serving) in self.running.values() {
+            let requests = serving.flights.requests();
+            let connections = serving.flights.connections();
+            tracing::warn!(
+                target: TARGET, event = "cut", server = name, requests, connections, ?waited,
+                "{requests} requests are cut: they have not finished within the server's time to stop"
+            );
+            errors.push(failure(name, ServerError::NotFinished { waited }));
         }
         errors
     }

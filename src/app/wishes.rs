@@ -80,6 +80,11 @@ impl Wishes {
 }
 
 impl Hurry {
+    /// The name of one more signal, if it has come.
+    pub(super) fn heard(&self) -> Option<&'static str> {
+        *self.said.borrow()
+    }
+
     /// Ready from one more signal on: its name.
     pub(super) async fn said(&mut self) -> &'static str {
         let said = self.said.wait_for(Option::is_some).await;

@@ -7,21 +7,26 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
 use axum::extract::connect_info::ConnectInfo;
+use axum::middleware::Next;
 use axum::serve::{IncomingStream, Listener as AxumListener};
 use axum::{Extension, Router};
+use http_body::{Frame, SizeHint};
 use tower_service::Service;
 
-use crate::app::{Accepting, BoxError, Connection, Listener, Server, Serving};
+use crate::app::{Accepting, BoxError, Connection, InFlight, Listener, Server, Serving};
 use crate::registry::{BoxFuture, Endpoint};
 
 /// Serves a router on a bound port by [`axum::serve`](fn@axum::serve).
 ///
 /// Handlers may take `ConnectInfo<SocketAddr>`. When it is asked to stop it accepts nothing new,
 /// closes connections that are idle, and waits for requests in flight; when the stop timeout is
-/// over their connections are cut. Upgraded ones (websockets) are not waited for, and are cut when all
+/// over their connections are cut, and how many requests that were is logged. Upgraded ones (websockets) are not waited for, and are cut when all
 /// servers have stopped.
 ///
 /// HTTP/1.1; HTTP/2 too, without TLS, if axum is built with its feature `http2`.
@@ -50,7 +55,20 @@ impl Server for AxumServer {
     fn serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, Result<(), BoxError>> {
         Box::pin(async move {
             let accepting = self.listener.accept_for(&serving);
-            axum::serve(accepting, WithPeer(self.router))
+            let counting = serving.clone();
+            let counted = axum::middleware::from_fn(move |request: Request, next: Next| {
+                let under_way = counting.request();
+                async move {
+                    let answer = next.run(request).await;
+                    answer.map(|body| {
+                        Body::new(Counted {
+                            body,
+                            under_way: Some(under_way),
+                        })
+                    })
+                }
+            });
+            axum::serve(accepting, WithPeer(self.router.layer(counted)))
                 .with_graceful_shutdown(serving.stopping())
                 .await?;
             Ok(())
@@ -70,6 +88,36 @@ impl AxumListener for Accepting {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(Self::local_addr(self))
+    }
+}
+
+/// The body of an answer, whose request is under way until it ends.
+struct Counted {
+    body: Body,
+    under_way: Option<InFlight>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.under_way = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -87,6 +87,8 @@ pub(super) struct Driver {
     /// Answers that wait until their effect is published.
     replies: Vec<(Reply, Result<(), RegistrarError>)>,
     leave_by: Option<Instant>,
+    /// In order: it has said so.
+    has_ended: bool,
     receive_warnings: Limiter,
     send_warnings: Limiter,
     report: Report,
@@ -137,6 +139,7 @@ impl Driver {
             unsent: None,
             replies: Vec::new(),
             leave_by: None,
+            has_ended: false,
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
             report: Report::new(advertised),
@@ -178,6 +181,7 @@ impl Driver {
         self.finish_snapshots(life).await;
         info!(target: TARGET, event = "stopped", node = %self.advertised, ?life, "node stopped");
         self.channels.life.send_replace(life);
+        self.has_ended = true;
     }
 
     /// Whether [`Node::abort`](super::Node::abort) was called: then nothing more is said.
@@ -433,6 +437,17 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        if !self.has_ended {
+            let reason = if std::thread::panicking() {
+                "it panicked"
+            } else {
+                "its tokio runtime was shut down, or nobody waited for its start"
+            };
+            tracing::warn!(
+                target: TARGET, event = "ended", node = %self.advertised, reason,
+                "the node has ended without leaving: the others will find it failed"
+            );
+        }
         self.channels.published.clear_members();
         self.engine.directory().close();
     }

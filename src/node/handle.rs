@@ -19,8 +19,8 @@ use super::stats::{NodeStats, Published};
 use super::wait;
 use crate::gossip::Member;
 use crate::registry::{
-    BoxFuture, Discovery, DiscoveryError, Instances, Registrar, RegistrarError, ServiceInstance,
-    WaitError, Watcher,
+    BoxFuture, Discovery, DiscoveryError, Instances, Membership, Registrar, RegistrarError,
+    ServiceInstance, WaitError, Watcher,
 };
 use crate::table::{Directory, Event, ServiceHandle, ServiceWatcher};
 
@@ -237,6 +237,17 @@ impl Registrar for Node {
     fn deregister(&self, instance: &ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
         let (service, id) = (instance.name().to_owned(), instance.id().to_owned());
         Box::pin(self.ask(|reply| Command::Deregister { service, id, reply }))
+    }
+}
+
+impl Membership for Node {
+    fn registrar(&self) -> Arc<dyn Registrar> {
+        Arc::new(self.clone())
+    }
+
+    fn leave(&self) -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>> {
+        let node = self.clone();
+        Box::pin(async move { Ok(node.shutdown().await?) })
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The names are those of go-kratos's `registry` package, so that whoever knows it knows this one.
 //! A service describes itself as a [`ServiceInstance`]; a [`Registrar`] makes it known; a
-//! [`Discovery`] answers who else is there; a [`Watcher`] tells when that changed. All three traits
-//! are object-safe: an `Arc<dyn Discovery>` can stand for a node, or for a stand-in of it in a
+//! [`Discovery`] answers who else is there; a [`Watcher`] tells when that changed. A [`Membership`] is a
+//! registrar that can leave. All these traits are object-safe: an `Arc<dyn Discovery>` can stand for a node, or for a stand-in of it in a
 //! test.
 //!
 //! # Rules of this room
@@ -26,6 +26,7 @@ mod instance_error;
 mod instances;
 mod json;
 mod limits;
+mod membership;
 mod registrar;
 mod status;
 mod stop;
@@ -46,6 +47,7 @@ pub use limits::{
     MAX_ENDPOINT_BYTES, MAX_ENDPOINTS, MAX_ID_BYTES, MAX_METADATA_KEY_BYTES, MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE_BYTES, MAX_NAME_BYTES, MAX_RECORD_BYTES, MAX_VERSION_BYTES,
 };
+pub use membership::Membership;
 pub use registrar::{Registrar, RegistrarError};
 pub use status::Status;
 pub use stop::{StopHandle, Stopped};

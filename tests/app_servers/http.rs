@@ -174,12 +174,10 @@ async fn one_that_is_bound_everywhere_is_registered_with_the_address_of_the_node
     let node = Arc::new(node);
     let listener = Listener::bind("http", "0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().port();
-    let leaving = Arc::clone(&node);
     let app = App::builder()
         .name("user")
-        .registrar(node.clone())
+        .node(node.clone())
         .server(AxumServer::new(listener, slow(0, &InFlight::default())))
-        .leave(move || async move { leaving.shutdown().await })
         .drain_delay(millis(0))
         .without_signals()
         .build()

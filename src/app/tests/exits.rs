@@ -42,8 +42,8 @@ async fn a_server_that_fails_is_deregistered_before_the_others_stop() {
         book.entries()[5..],
         [
             "bad fails",
-            "before stop",
             "register draining",
+            "before stop",
             "deregister",
             "good stops",
             "good has stopped",
@@ -162,9 +162,9 @@ async fn a_hook_that_fails_during_the_stop_holds_nothing_up() {
     assert_eq!(
         book.entries()[3..],
         [
+            "register draining",
             "fails first",
             "before stop",
-            "register draining",
             "deregister",
             "http stops",
             "http has stopped",

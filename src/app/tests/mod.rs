@@ -1,5 +1,6 @@
 //! In virtual time, with a book in which the registrar, the servers and the hooks write what happens.
 
+mod budget;
 mod exits;
 mod health;
 mod order;
