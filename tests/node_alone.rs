@@ -259,3 +259,28 @@ async fn dropping_a_wait_is_no_harm_and_a_shutdown_ends_one() {
     let ended = within("the waiter", waiting).await.expect("no panic");
     assert_eq!(ended.expect_err("closed"), WaitError::Closed);
 }
+
+#[tokio::test]
+async fn a_listener_that_hears_ipv4_alone_is_not_offered_under_an_ipv6_address() {
+    let builder = builder(&[]).bind("[::1]:0");
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        // A host without IPv6 has no such node either.
+        builder.start().await.expect_err("no IPv6");
+        return;
+    }
+    let node = start(builder).await;
+    let listening = |endpoint: &str| {
+        let instance = tidings::ServiceInstance::builder("users").endpoint(endpoint);
+        instance.build().expect("an instance")
+    };
+    let error = node.register(listening("http://0.0.0.0:8000")).await;
+    let said = error.expect_err("nobody could call it").to_string();
+    assert!(said.contains("`http://0.0.0.0:8000`"), "{said}");
+    assert!(said.contains("advertise_host"), "{said}");
+    assert!(node.get_service("users").await.expect("open").is_empty());
+    node.register(listening("http://[::]:8000"))
+        .await
+        .expect("one on `[::]` hears both");
+    let found = node.get_service("users").await.expect("open");
+    assert_eq!(found[0].endpoints()[0].as_str(), "http://[::1]:8000");
+}

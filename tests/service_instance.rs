@@ -287,6 +287,40 @@ fn a_bind_to_port_0_and_an_unspecified_host_becomes_an_address_that_can_be_calle
 }
 
 #[test]
+fn a_host_of_another_family_does_not_take_the_place_of_an_unspecified_one() {
+    let at = |endpoint: &str, host: &str| {
+        let instance = users()
+            .clear_endpoints()
+            .endpoint(endpoint)
+            .build()
+            .unwrap();
+        let resolved = instance.resolve_hosts(host.parse().unwrap());
+        resolved.endpoints()[0].as_str().to_owned()
+    };
+    for (bound, host, offered) in [
+        ("http://0.0.0.0:80", "2001:db8::9", "http://0.0.0.0:80"),
+        ("http://0.0.0.0:80", "192.0.2.9", "http://192.0.2.9:80"),
+        (
+            "http://0.0.0.0:80",
+            "::ffff:192.0.2.9",
+            "http://192.0.2.9:80",
+        ),
+        (
+            "http://[::ffff:0.0.0.0]:80",
+            "2001:db8::9",
+            "http://[::ffff:0.0.0.0]:80",
+        ),
+        // A listener there hears both.
+        ("http://[::]:80", "2001:db8::9", "http://[2001:db8::9]:80"),
+        ("http://[::]:80", "192.0.2.9", "http://192.0.2.9:80"),
+    ] {
+        let found = at(bound, host);
+        let same: tidings::registry::Endpoint = offered.parse().unwrap();
+        assert_eq!(found, same.as_str(), "{bound} at {host}");
+    }
+}
+
+#[test]
 fn only_unspecified_hosts_are_resolved() {
     let instance = users().endpoint("grpc://0.0.0.0:9001?a=b").build().unwrap();
     let resolved = instance.resolve_hosts("192.0.2.9".parse().unwrap());

@@ -57,18 +57,27 @@ impl ServiceInstance {
         self
     }
 
-    /// This instance with `host` wherever an endpoint's host is unspecified (`0.0.0.0`, `[::]`).
+    /// This instance with `host` wherever an endpoint's host is unspecified (`0.0.0.0`, `[::]`) and a
+    /// listener bound there hears the host's family: one on `0.0.0.0` hears IPv4 alone, one on `[::]` both.
     ///
     /// A registrar does this with its node's advertised address;
     /// [`has_unspecified_host`](Self::has_unspecified_host) tells whether it was enough.
     #[must_use]
     pub fn resolve_hosts(mut self, host: IpAddr) -> Self {
+        let host = host.to_canonical();
+        let hears = |endpoint: &Endpoint| {
+            let bound = endpoint.ip().map(|ip| ip.to_canonical());
+            host.is_ipv4() || bound.is_some_and(|bound| bound.is_ipv6())
+        };
         if self.has_unspecified_host().is_some() {
-            self.endpoints = self
-                .endpoints
-                .into_iter()
-                .map(|endpoint| endpoint.resolve_host(host))
-                .collect();
+            let resolve = |endpoint: Endpoint| {
+                if hears(&endpoint) {
+                    endpoint.resolve_host(host)
+                } else {
+                    endpoint
+                }
+            };
+            self.endpoints = self.endpoints.into_iter().map(resolve).collect();
         }
         self
     }

@@ -87,10 +87,11 @@ pub enum InstanceError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// An endpoint's host is `0.0.0.0` or `[::]`, and the registrar has no address of this host to
-    /// put in its place.
+    /// put in its place, or one of IPv6 for `0.0.0.0`, which hears IPv4 alone.
     #[error(
-        "endpoint `{endpoint}` has an unspecified host, which nobody can call: give the node an \
-         address to advertise, or write the host's own address"
+        "endpoint `{endpoint}` has an unspecified host, which nobody can call, and the node has no \
+         address of its family: name the host by `.advertise_host` of the listener, bind `[::]` where the node \
+         advertises IPv6, or give the node an address to advertise"
     )]
     UnspecifiedHost {
         /// The endpoint.

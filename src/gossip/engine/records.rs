@@ -17,7 +17,7 @@ use crate::{
         stats::Cause,
         wire::{content, message::RecordKey},
     },
-    registry::{MAX_NAME_BYTES, MAX_RECORD_BYTES, RegistrarError, ServiceInstance},
+    registry::{InstanceError, MAX_NAME_BYTES, MAX_RECORD_BYTES, RegistrarError, ServiceInstance},
     table::{Applied, LEAVING, Owner, Record},
 };
 
@@ -40,6 +40,10 @@ impl Engine {
             return Err(RegistrarError::Closed);
         }
         let instance = instance.resolve_hosts(self.me.addr.ip());
+        if let Some(endpoint) = instance.has_unspecified_host() {
+            let endpoint = endpoint.to_string();
+            return Err(InstanceError::UnspecifiedHost { endpoint }.into());
+        }
         let service: Arc<str> = Arc::from(instance.name());
         self.may_offer(&service)?;
         let services = &self.own.services;
