@@ -134,6 +134,12 @@ impl<C> Balancer<C> {
         self.0.signal().subscribe()
     }
 
+    /// How often an address was [ejected](crate::balance::Ejection) since this was built. Each time is a line of the
+    /// log, too.
+    pub fn ejections(&self) -> u64 {
+        self.0.shared.ejected.total()
+    }
+
     /// How many addresses can be called now.
     pub fn len(&self) -> usize {
         self.fresh().pool.len()
@@ -171,8 +177,9 @@ impl<C> Shared<C> {
     pub(super) fn failed(&self, standing: &Arc<Standing>, now: Duration) {
         let has = |address: &str| self.pool.can_call(address);
         let count = self.pool.len();
+        let candidates = Candidates { count, has: &has };
         self.ejected
-            .failed(standing, now, Candidates { count, has: &has });
+            .failed(self.service(), standing, now, candidates);
     }
 
     fn pick(this: &Arc<Self>, tried: &[Arc<str>]) -> Result<Call<C>, NoInstances> {

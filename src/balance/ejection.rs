@@ -1,6 +1,6 @@
 //! Who gets no calls for a while.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +60,9 @@ impl Default for Ejection {
 #[derive(Debug)]
 pub(super) struct Ejected {
     settings: Ejection,
-    /// Its length, so that a pick takes no lock while nobody is ejected.
+    /// How often somebody was, since the start.
+    total: AtomicU64,
+    /// The length of the list, so that a pick takes no lock while nobody is ejected.
     count: AtomicUsize,
     /// By address.
     list: Mutex<Vec<Entry>>,
@@ -82,9 +84,15 @@ impl Ejected {
     pub(super) fn new(settings: Ejection) -> Self {
         Self {
             settings,
+            total: AtomicU64::new(0),
             count: AtomicUsize::new(0),
             list: Mutex::default(),
         }
+    }
+
+    /// How often somebody was ejected.
+    pub(super) fn total(&self) -> u64 {
+        self.total.load(Relaxed)
     }
 
     /// Whether nobody is ejected. Cheap: most picks ask no more than that.
@@ -103,15 +111,17 @@ impl Ejected {
         out
     }
 
-    /// Takes note of a failure at an address. Who is no candidate is not ejected: that would be no relief to
-    /// anybody.
+    /// Takes note of a failure at an address of the service. Who is no candidate is not ejected: that would be no
+    /// relief to anybody.
     pub(super) fn failed(
         &self,
+        service: &str,
         standing: &Arc<Standing>,
         now: Duration,
         candidates: Candidates<'_>,
     ) {
-        if standing.failed() < self.settings.failures || !(candidates.has)(&standing.address) {
+        let failures = standing.failed();
+        if failures < self.settings.failures || !(candidates.has)(&standing.address) {
             return;
         }
         let mut list = self.current(now);
@@ -122,8 +132,10 @@ impl Ejected {
             return;
         }
         let duration = self.settings.duration(standing.ejected());
-        tracing::debug!(
-            target: "tidings::balance", address = %standing.address, ?duration,
+        let total = self.total.fetch_add(1, Relaxed) + 1;
+        tracing::info!(
+            target: "tidings::balance", event = "ejected", service, address = %standing.address, failures,
+            duration_ms = duration.as_millis(), total,
             "failed several times in a row and is not called for a while"
         );
         let place = list.partition_point(|entry| entry.standing.address < standing.address);

@@ -275,8 +275,10 @@ async fn who_fails_in_a_row_is_out_for_a_time_that_doubles() {
     };
     fail(&balancer, 4).await;
     assert!(!is_out().await);
+    assert_eq!(balancer.ejections(), 0);
     fail(&balancer, 1).await;
     assert!(is_out().await);
+    assert_eq!(balancer.ejections(), 1);
     // There is nobody else for another try of a call that failed at b.
     assert_eq!(
         balancer
@@ -353,14 +355,14 @@ fn at_most_half_are_ejected() {
         .map(|n| Arc::new(Standing::new(&n.to_string())))
         .collect();
     for standing in &addresses {
-        ejected.failed(standing, Duration::ZERO, all(5));
+        ejected.failed("orders", standing, Duration::ZERO, all(5));
     }
     assert_eq!(ejected.addresses(Duration::ZERO, all(5)).len(), 2);
     // The list has shrunk: the two would be more than half.
     assert!(ejected.addresses(Duration::ZERO, all(3)).is_empty());
     assert!(ejected.addresses(Duration::from_secs(1), all(5)).is_empty());
     let alone = Ejected::new(Ejection::after(1, Duration::MAX, Duration::MAX));
-    alone.failed(&addresses[0], Duration::ZERO, all(1));
+    alone.failed("orders", &addresses[0], Duration::ZERO, all(1));
     assert!(alone.addresses(Duration::ZERO, all(1)).is_empty());
 }
 
@@ -370,7 +372,7 @@ fn a_success_ends_the_row() {
     let standing = Arc::new(Standing::new("a:80"));
     for _ in 0..10 {
         for _ in 0..4 {
-            ejected.failed(&standing, Duration::ZERO, all(2));
+            ejected.failed("orders", &standing, Duration::ZERO, all(2));
         }
         standing.succeeded();
     }

@@ -58,7 +58,7 @@ mod sending;
 
 use ::reqwest::Method;
 pub use builder::HttpClientBuilder;
-pub use error::HttpError;
+pub use error::{HttpError, TimeLimit};
 pub use request::RequestBuilder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +107,8 @@ struct Limits {
     addresses: usize,
     /// How long one try waits for the head of its answer, if that is set.
     attempt: Option<Duration>,
+    /// How long a connect may take.
+    connect: Duration,
 }
 
 impl HttpClient {
@@ -150,6 +152,11 @@ impl HttpClient {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = at(&self.0.base, path);
         RequestBuilder::new(self.clone(), self.0.template.request(method, url))
+    }
+
+    /// How often an address was [ejected](crate::balance::Ejection) since this was built.
+    pub fn ejections(&self) -> u64 {
+        self.0.balancer.ejections()
     }
 
     /// The service's name.

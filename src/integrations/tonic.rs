@@ -113,6 +113,11 @@ impl Channel {
         ChannelBuilder::new(discovery, target.into())
     }
 
+    /// How often an address was [ejected](crate::balance::Ejection) since this was built.
+    pub fn ejections(&self) -> u64 {
+        self.balancer.ejections()
+    }
+
     /// The service's name.
     pub fn service(&self) -> &str {
         self.balancer.service()

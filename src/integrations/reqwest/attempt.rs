@@ -1,13 +1,14 @@
 //! One try: a request at one instance, and what is said of the instance afterwards.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 
 use super::body::followed;
 use super::client::Redirects;
 use super::sending::{Deadline, Limit};
-use super::{Connection, HttpError};
+use super::{Connection, HttpError, TimeLimit};
 use crate::balance::Call;
 use crate::select::Outcome;
 
@@ -67,6 +68,7 @@ pub(super) struct Sent {
     pub(super) call: Call<Connection>,
     /// What its client follows from then on.
     pub(super) redirects: Redirects,
+    pub(super) connect_timeout: Duration,
     pub(super) limit: Limit,
     pub(super) deadline: Deadline,
 }
@@ -104,25 +106,48 @@ impl Sent {
         } else {
             (Again::IfIdempotent, Outcome::Failure)
         };
+        // A connect also ends with the caller's time, which is shorter then.
+        let is_of_connect = error.is_connect() && error.is_timeout();
+        let result = if is_of_connect && self.connect_timeout <= self.limit.whole {
+            self.timeout(self.connect_timeout, TimeLimit::Connect)
+        } else if is_of_connect {
+            self.timeout(self.limit.whole, self.limit())
+        } else {
+            error.into()
+        };
         self.call.finish(outcome);
         Attempt {
-            result: Err(error.into()),
+            result: Err(result),
             again,
         }
     }
 
+    fn timeout(&self, waited: Duration, limit: TimeLimit) -> HttpError {
+        HttpError::Timeout {
+            instance: Arc::clone(self.call.instance()),
+            address: Arc::clone(self.call.address()),
+            waited,
+            limit,
+        }
+    }
+
+    /// That of the whole try.
+    fn limit(&self) -> TimeLimit {
+        match self.deadline.timeout() {
+            Some(timeout) if self.limit.of_caller => TimeLimit::Caller(timeout),
+            _ => TimeLimit::Attempt,
+        }
+    }
+
     fn timed_out(self) -> Attempt {
-        let address = Arc::clone(self.call.address());
+        let error = self.timeout(self.limit.whole, self.limit());
         if self.limit.of_caller {
             self.call.expired();
         } else {
             self.call.finish(Outcome::Failure);
         }
         Attempt {
-            result: Err(HttpError::Timeout {
-                address,
-                waited: self.limit.whole,
-            }),
+            result: Err(error),
             again: Again::IfIdempotent,
         }
     }

@@ -25,7 +25,6 @@ const ADDRESSES: usize = 5;
 pub struct HttpClientBuilder {
     balancer: BalancerBuilder,
     limits: Limits,
-    connect_timeout: Duration,
     tls: bool,
     host: Option<String>,
     adjust: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
@@ -38,8 +37,8 @@ impl HttpClientBuilder {
             limits: Limits {
                 addresses: ADDRESSES,
                 attempt: None,
+                connect: CONNECT_TIMEOUT,
             },
-            connect_timeout: CONNECT_TIMEOUT,
             tls: false,
             host: None,
             adjust: Box::new(|client| client),
@@ -56,7 +55,7 @@ impl HttpClientBuilder {
 
     /// How long a connect may take, TLS included. Default: 1 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.limits.connect = timeout;
         self
     }
 
@@ -112,7 +111,7 @@ impl HttpClientBuilder {
         let base = base(&host, self.tls)?;
         let connector = Arc::new(Connector {
             host: base.host_str().unwrap_or_default().to_owned(),
-            connect_timeout: self.connect_timeout,
+            connect_timeout: self.limits.connect,
             adjust: self.adjust,
         });
         // What is wrong with the settings is said now, and not by each call.

@@ -160,6 +160,7 @@ impl Tries {
         let sent = Sent {
             call,
             redirects,
+            connect_timeout: self.client.0.limits.connect,
             limit,
             deadline: self.deadline,
         };
@@ -244,7 +245,7 @@ impl Deadline {
         Self(timeout.and_then(at))
     }
 
-    fn timeout(self) -> Option<Duration> {
+    pub(super) fn timeout(self) -> Option<Duration> {
         self.0.map(|(timeout, _)| timeout)
     }
 

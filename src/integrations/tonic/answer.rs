@@ -97,7 +97,7 @@ pub(super) fn has_source<E: Error + 'static>(error: &(dyn Error + 'static)) -> b
     source::<E>(error).is_some()
 }
 
-fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(super) fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     error
         .downcast_ref()
         .or_else(|| error.source().and_then(source))

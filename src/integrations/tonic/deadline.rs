@@ -6,14 +6,37 @@ use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::balance::Call;
+
 /// Its name is checked when this is compiled, and not for each call.
 static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// The longest that counts; longer ones are as good as none.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The caller's time for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Deadline {
+    timeout: Duration,
+    pub(super) at: Instant,
+}
+
+impl Deadline {
+    pub(super) fn is_over(self) -> bool {
+        self.at <= Instant::now()
+    }
+
+    /// Nobody was asked.
+    pub(super) fn unsent(self, service: &str) -> Status {
+        Status::deadline_exceeded(format!(
+            "a call of service `{service}` was sent to nobody within the caller's timeout of {} ms",
+            self.timeout.as_millis()
+        ))
+    }
+}
+
 /// When the call has to have an answer, by its `grpc-timeout`: at most eight digits and a unit
 /// (gRPC over HTTP/2, "Requests"). A header that is none does not count, as in tonic.
-pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
+pub(super) fn of(headers: &HeaderMap) -> Option<Deadline> {
     let text = headers.get(&TIMEOUT)?.to_str().ok()?;
     let (value, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if value.len() > 8 {
@@ -29,7 +52,9 @@ pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
         "n" => Duration::from_nanos(value),
         _ => return None,
     };
-    Some(Instant::now() + timeout.min(LONGEST))
+    let timeout = timeout.min(LONGEST);
+    let at = Instant::now() + timeout;
+    Some(Deadline { timeout, at })
 }
 
 /// Says how much time is left: a later try has less of it.
@@ -47,8 +72,30 @@ pub(super) fn tell(headers: &mut HeaderMap, deadline: Instant) {
     }
 }
 
-pub(super) fn exceeded() -> Status {
-    Status::deadline_exceeded("no answer within the call's timeout")
+/// There was no answer to this call. Without a deadline it is the endpoint's own timeout that was over.
+pub(super) fn exceeded<C>(call: &Call<C>, deadline: Option<Deadline>) -> Status {
+    let (instance, address) = (call.instance(), call.address());
+    let waited = call.began().elapsed().as_millis();
+    let limit = match deadline {
+        Some(deadline) => {
+            let timeout = deadline.timeout.as_millis();
+            format!("when the caller's timeout of {timeout} ms was over")
+        }
+        None => "the timeout of the attempt, which was set by `endpoint`".to_owned(),
+    };
+    Status::deadline_exceeded(format!(
+        "instance `{instance}` at {address} sent no answer within {waited} ms, {limit}"
+    ))
+}
+
+/// There was no connection within this time.
+pub(super) fn unconnected<C>(call: &Call<C>, connect_timeout: Duration) -> Status {
+    let (instance, address) = (call.instance(), call.address());
+    let timeout = connect_timeout.as_millis();
+    Status::unavailable(format!(
+        "instance `{instance}` at {address} accepted no connection within {timeout} ms, the channel's \
+         `connect_timeout`"
+    ))
 }
 
 #[cfg(test)]
@@ -59,7 +106,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", value.parse().unwrap());
         let now = Instant::now();
-        of(&headers).map(|deadline| deadline - now)
+        of(&headers).map(|deadline| deadline.at - now)
     }
 
     #[tokio::test(start_paused = true)]
@@ -86,7 +133,10 @@ mod tests {
             headers.insert("grpc-timeout", "1H".parse().unwrap());
             tell(&mut headers, Instant::now() + left);
             assert_eq!(headers["grpc-timeout"], told);
-            assert_eq!(of(&headers), Some(Instant::now() + left));
+            assert_eq!(
+                of(&headers).map(|told| told.at),
+                Some(Instant::now() + left)
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::metadata::GRPC_CONTENT_TYPE;
 
 use super::ahead::Ahead;
-use super::deadline;
+use super::deadline::{self, Deadline};
 use super::queue::{Place, Queue};
 use crate::balance::Retained;
 
@@ -62,16 +62,16 @@ impl Outgoing {
     }
 
     /// When the call has to have an answer.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
         deadline::of(self.head.headers.as_ref()?)
     }
 
     /// Another one, with what is left of the time; the one before is void. None if its body has been read from.
-    pub(super) fn again(&mut self, deadline: Option<Instant>) -> Option<Request<Body>> {
+    pub(super) fn again(&mut self, deadline: Option<Deadline>) -> Option<Request<Body>> {
         let body = self.kept.lend()?;
         let mut request = self.head.request(body);
         if let Some(deadline) = deadline {
-            deadline::tell(request.headers_mut(), deadline);
+            deadline::tell(request.headers_mut(), deadline.at);
         }
         Some(request)
     }

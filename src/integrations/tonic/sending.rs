@@ -1,17 +1,19 @@
 //! A call, from the pick to the head of its answer.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 use tonic::body::Body;
 use tonic::{ConnectError, Status, TimeoutExpired, transport};
 use tower_service::Service;
 
+use super::deadline::Deadline;
 use super::outgoing::{Kept, Outgoing};
 use super::{Connection, ResponseBody, answer, deadline, unavailable};
 use crate::balance::{Balancer, Call};
@@ -45,12 +47,12 @@ pub(super) fn send(
             };
             let address = Arc::clone(call.address());
             match &failed {
-                Failed::Expired => call.expired(),
-                Failed::ExpiredUnsent => call.finish(Outcome::Unanswered),
+                Failed::Expired(_) => call.expired(),
+                Failed::ExpiredUnsent(_) => call.finish(Outcome::Unanswered),
                 _ => call.finish(Outcome::Failure),
             }
             match failed {
-                Failed::Expired | Failed::ExpiredUnsent => return Err(deadline::exceeded()),
+                Failed::Expired(status) | Failed::ExpiredUnsent(status) => return Err(status),
                 Failed::Sent(status) => return Err(status),
                 Failed::Unprocessed(status) => {
                     let is_first = !mem::replace(&mut refused, true);
@@ -89,25 +91,25 @@ enum Failed {
     /// The instance may have begun.
     Sent(Status),
     /// The caller's time is over, and the instance may have begun.
-    Expired,
+    Expired(Status),
     /// The caller's time is over, and nothing was sent.
-    ExpiredUnsent,
+    ExpiredUnsent(Status),
 }
 
 /// The outer error is the deadline's.
 async fn pick(
     balancer: &Balancer<Connection>,
     tried: &[Arc<str>],
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 ) -> Result<Result<Call<Connection>, NoInstances>, Status> {
     let picking = balancer.pick(tried);
     match deadline {
         None => Ok(picking.await),
         // Who has no time is not picked: it would answer nothing.
-        Some(deadline) if deadline <= Instant::now() => Err(deadline::exceeded()),
-        Some(deadline) => timeout_at(deadline, picking)
+        Some(deadline) if deadline.is_over() => Err(deadline.unsent(balancer.service())),
+        Some(deadline) => timeout_at(deadline.at, picking)
             .await
-            .map_err(|_| deadline::exceeded()),
+            .map_err(|_| deadline.unsent(balancer.service())),
     }
 }
 
@@ -115,34 +117,36 @@ async fn attempt(
     call: &Call<Connection>,
     next: &mut Option<Request<Body>>,
     kept: &Kept,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
 ) -> Result<Response<Body>, Failed> {
-    let line = match call.connection() {
-        Ok(lines) => lines.line(),
+    let (line, connect_timeout) = match call.connection() {
+        Ok(lines) => (lines.line(), lines.connect_timeout),
         Err(error) => {
             let status = Status::from_error(error.clone().into());
             return Err(Failed::Unconnected(status));
         }
     };
     let mut sending = Sending::To(line.channel.clone());
-    let mut expired = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+    let mut expired = deadline.map(|deadline| Box::pin(sleep_until(deadline.at)));
     let mut place = kept.enter(&line.queue, call.began());
     poll_fn(|cx| {
         if let Poll::Ready(sent) = sending.poll(next, cx) {
-            return Poll::Ready(sent.map_err(|error| failed(error, kept)));
+            return Poll::Ready(sent.map_err(|error| failed(error, kept, call, deadline)));
         }
         if let Some(expired) = &mut expired
             && expired.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Err(expiry(kept)));
+            return Poll::Ready(Err(expiry(kept, call, deadline)));
         }
         let Some(place) = &mut place else {
             return Poll::Pending;
         };
         // Requests wait for a connection one behind the other. Who has waited for too long leaves.
         place.poll_expired(cx).map(|()| {
-            let status = Status::unavailable(format!("no connection to {}", call.address()));
-            Err(Failed::Unconnected(status))
+            Err(Failed::Unconnected(deadline::unconnected(
+                call,
+                connect_timeout,
+            )))
         })
     })
     .await
@@ -172,14 +176,24 @@ impl Sending {
     }
 }
 
-fn failed(error: transport::Error, kept: &Kept) -> Failed {
+fn failed(
+    error: transport::Error,
+    kept: &Kept,
+    call: &Call<Connection>,
+    deadline: Option<Deadline>,
+) -> Failed {
     let unconnected = answer::has_source::<ConnectError>(&error);
     if answer::has_source::<TimeoutExpired>(&error) {
-        return expiry(kept);
+        return expiry(kept, call, deadline);
     }
     let unsent = unconnected || kept.revoke();
     let unprocessed = answer::is_unprocessed(&error);
-    let status = answer::broken(error.into(), unsent || unprocessed);
+    let timed_out = answer::source::<io::Error>(&error)
+        .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    let status = match call.connection() {
+        Ok(lines) if unconnected && timed_out => deadline::unconnected(call, lines.connect_timeout),
+        _ => answer::broken(error.into(), unsent || unprocessed),
+    };
     if unconnected {
         Failed::Unconnected(status)
     } else if unsent {
@@ -191,10 +205,11 @@ fn failed(error: transport::Error, kept: &Kept) -> Failed {
     }
 }
 
-fn expiry(kept: &Kept) -> Failed {
+fn expiry(kept: &Kept, call: &Call<Connection>, deadline: Option<Deadline>) -> Failed {
+    let status = deadline::exceeded(call, deadline);
     if kept.revoke() {
-        Failed::ExpiredUnsent
+        Failed::ExpiredUnsent(status)
     } else {
-        Failed::Expired
+        Failed::Expired(status)
     }
 }

@@ -85,3 +85,25 @@ async fn a_call_that_its_caller_drops_counts_against_who_does_not_answer() {
         call.await.expect("another instance").unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_ended_a_call_is_told_with_its_instance_and_whole_milliseconds() {
+    let frozen = frozen().await;
+    let mut client = client(&Table::of("grpc", [frozen]));
+    let error = within(client.echo_within(Duration::from_micros(300_400)))
+        .await
+        .unwrap_err();
+    let said = error.message();
+    let (begin, end) = (
+        format!("instance `orders.example-{frozen}` at {frozen} sent no answer within 30"),
+        " ms, when the caller's timeout of 300 ms was over",
+    );
+    assert!(said.starts_with(&begin) && said.ends_with(end), "{said}");
+
+    let table = Table::default();
+    let empty = Empty::WaitUpTo(Duration::from_secs(60));
+    let mut client = EchoClient::new(builder(&table).empty(empty).build().unwrap());
+    let error = within(client.echo_within(Duration::from_millis(50))).await;
+    let expected = "a call of service `orders.example` was sent to nobody within the caller's timeout of 50 ms";
+    assert_eq!(error.unwrap_err().message(), expected);
+}

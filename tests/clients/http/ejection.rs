@@ -80,3 +80,15 @@ async fn nobody_is_to_blame_who_is_given_up_because_the_first_try_was_answered()
     let calls = servers.each_ref().map(Server::calls);
     assert_eq!(calls, [first + 1, second + 1, third + 1]);
 }
+
+#[tokio::test]
+async fn ejections_are_counted() {
+    let server = answering().await;
+    let table = Table::of("http", [frozen().await, server.address]);
+    let users = in_turn(&table).ejection(out_after(1)).build().unwrap();
+    assert_eq!(users.ejections(), 0);
+    for _ in 0..4 {
+        let _ = within(users.get("/").timeout(Duration::from_millis(100)).send()).await;
+    }
+    assert_eq!(users.ejections(), 1);
+}

@@ -153,3 +153,24 @@ async fn a_call_without_time_is_not_sent_and_blames_nobody() {
     }
     assert_eq!(servers.each_ref().map(Server::calls), [5, 5]);
 }
+
+#[tokio::test]
+async fn what_ended_a_call_is_told_with_its_instance_and_whole_milliseconds() {
+    let frozen = frozen().await;
+    let table = Table::of("http", [frozen]);
+    let said = async |users: tidings::integrations::reqwest::RequestBuilder| {
+        within(users.send()).await.unwrap_err().to_string()
+    };
+    let begin = format!("instance `orders.example-{frozen}` at {frozen} sent no answer within ");
+
+    let timeout = Duration::from_micros(200_700);
+    let users = builder(&table).attempt_timeout(timeout).build().unwrap();
+    let expected = format!("{begin}200 ms, the attempt's timeout (`attempt_timeout`)");
+    assert_eq!(said(users.get("/")).await, expected);
+    // The attempt's limit is the shorter one, and the other way round.
+    let call = users.post("/").timeout(Duration::from_secs(9));
+    assert_eq!(said(call).await, expected);
+    let call = said(users.post("/").timeout(Duration::from_millis(150))).await;
+    let end = " ms, when the caller's timeout of 150 ms was over";
+    assert!(call.starts_with(&begin) && call.ends_with(end), "{call}");
+}
