@@ -77,3 +77,51 @@ fn without_a_runtime_there_is_none_to_watch() {
         "{error}"
     );
 }
+
+/// A monitor on a runtime that is then shut down, and the node that it registers with, which lives on.
+async fn monitored_on(
+    service: Runtime,
+    with_check: bool,
+) -> (tidings::Node, Monitor, ServiceWatcher) {
+    let node = start(builder(&[])).await;
+    let instance = ServiceInstance::builder("user").id("a").build().unwrap();
+    let mut monitor = Monitor::builder(Arc::new(node.clone()), instance).on_current_runtime();
+    if with_check {
+        monitor = monitor.check(Check::closure("works", || async { Ok::<_, String>(()) }));
+    }
+    let starting = service.spawn(monitor.start());
+    let monitor = within("start", starting).await.unwrap().unwrap();
+    let mut watcher = node.watch("user").await.unwrap();
+    shows(&mut watcher, Status::Up).await;
+    service.shutdown_background();
+    (node, monitor, watcher)
+}
+
+#[tokio::test]
+async fn a_monitor_whose_runtime_ended_goes_on() {
+    let (node, monitor, mut watcher) = monitored_on(service_runtime(), false).await;
+    let newer = ServiceInstance::builder("user").id("a").version("2");
+    monitor.update(newer.build().unwrap()).unwrap();
+    let updated = async { while watcher.next().await.unwrap()[0].version() != "2" {} };
+    within("the update", updated).await;
+    monitor.drain();
+    shows(&mut watcher, Status::Draining).await;
+    within("stop", monitor.stop()).await.unwrap();
+    assert!(node.get_service("user").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_monitor_whose_runtime_ended_deregisters_when_it_is_dropped() {
+    let (_node, monitor, mut watcher) = monitored_on(service_runtime(), false).await;
+    drop(monitor);
+    let gone = async { while !watcher.next().await.unwrap().is_empty() {} };
+    within("the end", gone).await;
+}
+
+#[tokio::test]
+async fn checks_that_ended_with_their_runtime_do_not_count_as_passing() {
+    let (_node, monitor, mut watcher) = monitored_on(service_runtime(), true).await;
+    shows(&mut watcher, Status::Unhealthy).await;
+    let failing = monitor.health().failing();
+    assert!(failing.contains("shut down"), "{failing}");
+}

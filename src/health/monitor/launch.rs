@@ -1,17 +1,19 @@
 //! From settings to a running driver and the handle to it.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::builder::MonitorBuilder;
-use super::driver::{Driver, RESULT_CAPACITY};
+use super::driver::{Checks, Driver, RESULT_CAPACITY};
 use super::error::MonitorError;
 use super::handle::{Control, Monitor};
 use super::publisher::{Refusal, Wanted, tell};
@@ -36,12 +38,7 @@ pub(super) async fn on_own_thread(settings: MonitorBuilder) -> Result<Monitor, M
     std::thread::Builder::new()
         .name("tidings-health".to_owned())
         .spawn(move || {
-            let runtime = Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(LOOKUP_THREADS)
-                .thread_name("tidings-health")
-                .build();
-            match runtime {
+            match own_runtime() {
                 Ok(runtime) => {
                     runtime.block_on(live(settings, started));
                     // A lookup that hangs in the system's resolver must not hold the thread.
@@ -52,6 +49,26 @@ pub(super) async fn on_own_thread(settings: MonitorBuilder) -> Result<Monitor, M
         })
         .map_err(MonitorError::Thread)?;
     monitor.await.map_err(|_| MonitorError::ThreadEnded)?
+}
+
+/// For a driver whose runtime was shut down.
+pub(super) fn on_new_thread(driver: Driver) -> io::Result<()> {
+    let runtime = own_runtime()?;
+    std::thread::Builder::new()
+        .name("tidings-health".to_owned())
+        .spawn(move || {
+            runtime.block_on(driver.run());
+            runtime.shutdown_background();
+        })
+        .map(drop)
+}
+
+fn own_runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUP_THREADS)
+        .thread_name("tidings-health")
+        .build()
 }
 
 /// A monitor's whole life.
@@ -104,7 +121,7 @@ async fn assemble(settings: MonitorBuilder) -> Result<(Monitor, Driver), Monitor
         control: control_seen,
         health,
         wanted: watch::Sender::new(told.clone()),
-        told,
+        told: Some(told),
         taken,
         results,
         checks: spawn(checks, &results_in),
@@ -131,16 +148,18 @@ fn add(checks: Vec<Check>, state: &mut HealthState) -> Vec<(CheckId, Check)> {
 fn spawn(
     checks: Vec<(CheckId, Check)>,
     results: &mpsc::Sender<(CheckId, Result<(), String>)>,
-) -> JoinSet<()> {
+) -> Checks {
     // For jitter only: without the system's random bytes it is the same in every process.
     let seeded = StdRng::try_from_rng(&mut SysRng);
     let mut chance = seeded.unwrap_or_else(|_| StdRng::seed_from_u64(0));
-    let mut running = JoinSet::new();
+    let (mut tasks, mut of_tasks) = (JoinSet::new(), BTreeMap::new());
     for (id, check) in checks {
         let chance = StdRng::seed_from_u64(chance.random());
-        running.spawn(checks::run(check, id, results.clone(), chance));
+        let (_, thresholds, _) = check.terms();
+        let task = tasks.spawn(checks::run(check, id, results.clone(), chance));
+        of_tasks.insert(task.id(), (id, thresholds.fall));
     }
-    running
+    Checks { tasks, of_tasks }
 }
 
 fn failed(refusal: Refusal) -> MonitorError {

@@ -33,15 +33,14 @@ pub(super) enum Refusal {
     Timeout(Duration),
 }
 
-/// Keeps the registrar told; it knows `told` already. Returns only when it is closed, or nothing
+/// Keeps the registrar told; it knows `told` already, if that is known. Returns only when it is closed, or nothing
 /// more can be wanted.
 pub(super) async fn publish(
     (registrar, limit): (&dyn Registrar, Duration),
     mut wanted: watch::Receiver<Wanted>,
-    told: Wanted,
+    mut told: Option<Wanted>,
     taken: &watch::Sender<Option<Standing>>,
 ) {
-    let mut told = Some(told);
     let mut gap = RETRY_MIN;
     loop {
         let next = wanted.borrow_and_update().clone();
