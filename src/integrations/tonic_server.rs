@@ -3,7 +3,12 @@
 //! Whoever serves with tonic in a main of their own needs nothing of this, but
 //! [`Registration::drain_on`](crate::app::Registration::drain_on).
 
+mod streams;
+
 use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -12,7 +17,8 @@ use tonic::transport::server::{Connected, Router, TcpConnectInfo};
 use tower_layer::Layer;
 
 use crate::app::{Accepting, BoxError, Connection, Listener, Server, Serving};
-use crate::registry::{BoxFuture, Endpoint};
+use crate::registry::{BoxFuture, Endpoint, Stream};
+use streams::Counted;
 
 type Serve = dyn FnOnce(Accepting, Serving) -> BoxFuture<'static, Result<(), BoxError>> + Send;
 
@@ -20,7 +26,7 @@ type Serve = dyn FnOnce(Accepting, Serving) -> BoxFuture<'static, Result<(), Box
 ///
 /// Services see the caller's address by `Request::remote_addr`. When it is asked to stop it accepts
 /// nothing new, tells its callers so (`GOAWAY`), and waits for calls in flight; when the stop
-/// timeout is over their connections are cut. A stream that never ends is in flight for ever.
+/// timeout is over their connections are cut, and how many calls that were is logged. A stream that never ends is in flight for ever.
 ///
 /// ```no_run
 /// # async fn example(routes: tonic::service::Routes) -> Result<(), Box<dyn std::error::Error>> {
@@ -57,8 +63,9 @@ impl TonicServer {
         let serve = |accepting, serving: Serving| -> BoxFuture<'static, Result<(), BoxError>> {
             Box::pin(async move {
                 let stopping = serving.stopping();
+                let incoming = Incoming { accepting, serving };
                 router
-                    .serve_with_incoming_shutdown(accepting, stopping)
+                    .serve_with_incoming_shutdown(incoming, stopping)
                     .await?;
                 Ok(())
             })
@@ -81,6 +88,22 @@ impl Server for TonicServer {
 
     fn serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, Result<(), BoxError>> {
         (self.serve)(self.listener.accept_for(&serving), serving)
+    }
+}
+
+/// Connections whose calls are counted.
+struct Incoming {
+    accepting: Accepting,
+    serving: Serving,
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<Counted>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = Pin::new(&mut self.accepting).poll_next(cx);
+        let counted = |connection| Counted::new(connection, &self.serving);
+        polled.map(|next| next.map(|accepted| accepted.map(counted)))
     }
 }
 

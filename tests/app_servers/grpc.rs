@@ -163,3 +163,21 @@ async fn grpc_health_says_what_the_registry_is_told() {
     within(running).await.unwrap().unwrap();
     within(feeding).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_stop_says_how_many_calls_it_has_cut() {
+    let (listener, in_flight) = (listener().await, InFlight::default());
+    let channel = channel(&listener.local_addr().to_string());
+    let server = slow(listener, life::TOO_LONG_MS, &in_flight);
+    let asking = tokio::spawn(async move {
+        let asked = (0..4).map(|_| check(channel.clone(), ""));
+        let answers = futures_util::future::join_all(asked).await;
+        answers.iter().all(Result::is_err)
+    });
+    let said = crate::log::cut_with(server, in_flight, 4).await;
+    assert!(
+        said.contains("4 requests are cut") && said.contains("connections=1"),
+        "{said}"
+    );
+    assert!(within(asking).await.unwrap());
+}

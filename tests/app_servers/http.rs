@@ -210,3 +210,23 @@ async fn a_main_of_ones_own_drains_in_one_line() {
     let ask = async { ask(&client(), url).await.map_err(|error| error.to_string()) };
     life::a_main_of_ones_own_drains_in_one_line(("http", address), serve, in_flight, ask).await;
 }
+
+#[tokio::test]
+async fn a_stop_says_how_many_requests_it_has_cut() {
+    let (listener, in_flight) = (listener().await, InFlight::default());
+    let url = format!("http://{}", listener.local_addr());
+    let slow = slow(life::TOO_LONG_MS, &in_flight).route("/quick", get(async || "done"));
+    let server = AxumServer::new(listener, slow);
+    let asking = tokio::spawn(async move {
+        // An idle connection that is kept is no request.
+        let idle = client();
+        ask(&idle, format!("{url}/quick")).await.unwrap();
+        let asked = (0..3).map(async |_| ask(&client(), format!("{url}/")).await.is_err());
+        let failed = futures_util::future::join_all(asked).await;
+        drop(idle);
+        failed
+    });
+    let said = crate::log::cut_with(server, in_flight, 3).await;
+    assert!(said.contains("3 requests are cut"), "{said}");
+    assert_eq!(within(asking).await.unwrap(), [true; 3]);
+}

@@ -11,6 +11,7 @@ mod grpc;
 mod http;
 mod life;
 mod load;
+mod log;
 mod registry;
 
 use std::future::Future;
