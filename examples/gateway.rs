@@ -117,11 +117,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .name("gateway")
         .version("1.0.0")
         .metadata("zone", zone)
-        .registrar(node.clone())
+        .node(node.clone())
         .server(AxumServer::new(http, router))
         .server(TonicServer::new(grpc, services))
         .health(|monitor| monitor.check(pulse).check(backends))
-        .leave(async move || node.shutdown().await)
         .build()?;
     Ok(app.run().await?)
 }

@@ -12,7 +12,6 @@ mod shop;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use orders::order_service_server::{OrderService, OrderServiceServer, SERVICE_NAME};
 use orders::{GetOrderRequest, Order};
@@ -55,13 +54,12 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .add_service(OrderServiceServer::new(Orders { me: by }))
         .add_service(health);
 
-    let node = Arc::new(arguments.node().await?);
+    let node = arguments.node().await?;
     let app = App::builder()
         .name("order-service")
         .version(version)
-        .registrar(node.clone())
+        .node(node)
         .server(TonicServer::new(listener, router))
-        .leave(async move || node.shutdown().await)
         .build()?;
     println!("I am {me}");
     tokio::spawn(feed(reporter, [SERVICE_NAME], app.status()));

@@ -11,7 +11,6 @@ mod shop;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use axum::{Router, extract::Path, routing::get};
 use tidings::app::{App, Listener};
@@ -33,15 +32,14 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let user = async move |Path(id): Path<String>| format!("user {id}, says {by}\n");
     let router = Router::new().route("/users/{id}", get(user));
 
-    let node = Arc::new(arguments.node().await?);
+    let node = arguments.node().await?;
     let pulse = Check::pulse()?;
     let app = App::builder()
         .name("user-service")
         .version(version)
-        .registrar(node.clone())
+        .node(node)
         .server(AxumServer::new(listener, router))
         .health(|monitor| monitor.check(pulse))
-        .leave(async move || node.shutdown().await)
         .build()?;
     println!("I am {me}");
     Ok(app.run().await?)

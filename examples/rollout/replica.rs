@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Router, extract::Path, routing::get};
@@ -57,14 +56,12 @@ async fn serve(kind: &str, version: &str, seed: &str) -> Result<(), Box<dyn Erro
         .seeds([seed])
         .start()
         .await?;
-    let node = Arc::new(node);
     let app = App::builder()
         .name(kind)
         .version(version)
         .metadata(PID, std::process::id().to_string())
-        .registrar(node.clone())
-        .stop_on(end_of_input())
-        .leave(async move || node.shutdown().await);
+        .node(node)
+        .stop_on(end_of_input());
     Ok(with_server(app, kind, version)
         .await?
         .build()?

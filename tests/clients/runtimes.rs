@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tidings::balance::{Balancer, Empty};
 use tidings::integrations::reqwest::HttpClient;
 use tidings::integrations::tonic::Channel;
-use tidings::integrations::tower::Balance;
+use tidings::integrations::tower::{Balance, Changes};
 use tidings::registry::Endpoint;
 use tidings::select::{Outcome, Scheme, Strategy};
 use tokio::runtime::{Builder, Runtime};
 use tower::Service;
+use tower::discover::Change;
 
 use crate::support::echo::{self, EchoClient};
 use crate::support::web::{self, crypto};
@@ -246,4 +248,25 @@ fn a_stack_of_ones_own_has_a_service_for_each_runtime() {
         }
         assert_eq!(called.keys().collect::<Vec<_>>(), [&1, &2]);
     });
+}
+
+#[tokio::test]
+async fn a_stream_of_changes_goes_on_on_another_runtime() {
+    let port = |n: u16| SocketAddr::from(([127, 0, 0, 1], n));
+    let table = Table::of("http", [port(1)]);
+    let discovery = table.discovery();
+    let first = std::thread::spawn(move || {
+        current_thread().block_on(async {
+            let balancer = Balancer::builder(discovery, TARGET, Scheme::Http);
+            Changes::new(balancer.build().unwrap(), Endpoint::port)
+        })
+    });
+    let mut changes = first.join().unwrap();
+    let next = async |changes: &mut Changes<u16>| within(changes.next()).await.unwrap().unwrap();
+    assert!(matches!(next(&mut changes).await, Change::Insert(_, 1)));
+    // It waits when the list comes.
+    let waiting = tokio::spawn(async move { next(&mut changes).await });
+    tokio::task::yield_now().await;
+    table.publish([port(1), port(2)].map(|at| instance("http", at)));
+    assert!(matches!(waiting.await.unwrap(), Change::Insert(_, 2)));
 }
