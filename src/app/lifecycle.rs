@@ -153,12 +153,11 @@ impl Course {
         let mut rest = Rest::new(self.times.stop_budget, steps, hurry);
         // Also in a hurry: what may be registered has to be deregistered.
         let settling = self.offer.settle(rest.budget.limit(Step::Announce));
-        let settled = match rest.unless_hurried(settling).await {
-            Some(settled) => settled,
-            None => {
-                self.log_if(true, &rest);
-                self.offer.settle(rest.budget.limit(Step::Announce)).await
-            }
+        let settled = if let Some(settled) = rest.unless_hurried(settling).await {
+            settled
+        } else {
+            self.log_if(true, &rest);
+            self.offer.settle(rest.budget.limit(Step::Announce)).await
         };
         if let Err(error) = settled {
             self.note(AppError::Register(error));

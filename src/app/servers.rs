@@ -109,7 +109,7 @@ impl Servers {
         hurried: impl Future<Output = ()>,
     ) -> Vec<AppError> {
         let grace = CUT_GRACE.min(limit / 4);
-        let patience = patience.min(limit - 2 * grace);
+        let patience = patience.min(limit.saturating_sub(2 * grace));
         let started = Instant::now();
         let mut errors = Vec::new();
         self.stopping.stop();

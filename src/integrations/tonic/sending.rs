@@ -52,8 +52,9 @@ pub(super) fn send(
                 _ => call.finish(Outcome::Failure),
             }
             match failed {
-                Failed::Expired(status) | Failed::ExpiredUnsent(status) => return Err(status),
-                Failed::Sent(status) => return Err(status),
+                Failed::Expired(status) | Failed::ExpiredUnsent(status) | Failed::Sent(status) => {
+                    return Err(status);
+                }
                 Failed::Unprocessed(status) => {
                     let is_first = !mem::replace(&mut refused, true);
                     if !(is_first || balancer.may_retry()) || !outgoing.kept.restore().await {

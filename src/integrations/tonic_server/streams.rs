@@ -1,8 +1,9 @@
 //! How many calls are under way on a connection.
 //!
-//! A tonic router does not tell, and nothing can be put around one from outside. HTTP/2 tells: a call
-//! begins with the first HEADERS of its stream from the caller, and ends with END_STREAM from the server
-//! or with RST_STREAM from either (RFC 9113, 5.1). Only the nine bytes in front of each frame are read.
+//! A tonic router does not tell, and nothing can be put around one from outside. HTTP/2 tells: a
+//! call begins with the first HEADERS of its stream from the caller, and ends with `END_STREAM` from
+//! the server or with `RST_STREAM` from either (RFC 9113, 5.1). Only the nine bytes in front of each
+//! frame are read.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
