@@ -244,7 +244,7 @@ impl Engine {
             self.rival_heard(now, host, Health::Alive);
             return Ok(());
         }
-        self.compare_observed(now, canonical(welcome.observed));
+        self.compare_observed(now, from, canonical(welcome.observed));
         self.own_standing_heard(now, called.addr, welcome.known);
         if self.life == Life::SteppedBack {
             // It was asked, and no more.
@@ -262,6 +262,7 @@ impl Engine {
         if !welcome.accepted {
             return Ok(());
         }
+        self.repeat_farewell(now, from);
         if called.addr != host.addr {
             // The seed has another name for itself; under that it is a member now.
             self.contacts.remove(called.addr);
@@ -309,23 +310,5 @@ impl Engine {
         };
         self.say_hello(now, asks, cookie.value());
         Ok(())
-    }
-
-    /// Others see us under an address. If that is not the one we advertise, they may not reach us.
-    fn compare_observed(&mut self, now: Now, observed: SocketAddr) {
-        if observed != self.me.addr
-            && self.observed != Some(observed)
-            && let Some(held_back) = self.logs.pass(now.instant, Topic::Observed)
-        {
-            self.observed = Some(observed);
-            let advertised = self.me.addr;
-            tracing::warn!(
-                target: "tidings::gossip",
-                %advertised,
-                %observed,
-                held_back,
-                "peers see this node under another address than it advertises"
-            );
-        }
     }
 }

@@ -57,15 +57,21 @@ impl Engine {
 
     /// Sends the goodbye to everybody, up to a bound, rather than to a few: whoever missed it would
     /// take us for failed, and there is no time left in which that could be mended.
-    fn tell_goodbye(&mut self, now: Now) {
-        let Some(record) = self.replica.record(self.me.owner(), LEAVING) else {
+    pub(super) fn tell_goodbye(&mut self, now: Now) {
+        let Some(item) = self.goodbye() else {
             return;
         };
-        let mut item = Vec::new();
-        encode(&item_of(record, self.payload_budget()), &mut item);
         for addr in self.members.choose(TOLD_AT_MOST, &mut self.rng) {
             self.send_news(now, addr, 1, &item);
         }
+    }
+
+    /// The record that says that the present identity leaves, as an item of news.
+    pub(super) fn goodbye(&self) -> Option<Vec<u8>> {
+        let record = self.replica.record(self.me.owner(), LEAVING)?;
+        let mut item = Vec::new();
+        encode(&item_of(record, self.payload_budget()), &mut item);
+        Some(item)
     }
 
     /// Whether the node has left. It takes nothing in any more.

@@ -29,6 +29,8 @@
 //! | `large` | records larger than a datagram |
 //! | `fallback` | what is remembered from an earlier run, until it is confirmed |
 //! | `leaving` | goodbye |
+//! | `moving` | another address, and so another identity |
+//! | `observed` | under which address peers see us |
 //! | `figures` | what was counted, and how much is held |
 //! | `assume` | a settled start, for tests (feature `testing`) |
 //! | `lies` | a member that lies, for tests (feature `testing`) |
@@ -49,6 +51,7 @@ use self::{
     inquiries::Inquiry,
     large::Assemblies,
     leaving::Leave,
+    moving::{Farewell, Unresolved},
     outbox::LogGate,
     probing::{Haste, Probe},
     records::OwnRecords,
@@ -101,6 +104,8 @@ mod leaving;
 mod lies;
 mod member;
 mod membership;
+mod moving;
+mod observed;
 mod outbox;
 mod pauses;
 mod probing;
@@ -205,6 +210,8 @@ pub struct Engine {
 
     replica: Replica,
     own: OwnRecords,
+    unresolved: Unresolved,
+    farewell: Farewell,
     verification: Verification,
     directory: Directory,
     history: History,
@@ -304,6 +311,8 @@ impl Engine {
             copies: config.copies(1),
             replica,
             own: OwnRecords::default(),
+            unresolved: Unresolved::default(),
+            farewell: Farewell::default(),
             verification: Verification::new(now.instant),
             directory: Directory::new(),
             history: History::default(),

@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use super::{Engine, outbox::Topic, standing::Life};
+use super::{Engine, moving::Unresolved, outbox::Topic, standing::Life};
 use crate::{
     gossip::{
         Now,
@@ -32,6 +32,16 @@ pub(super) struct OwnRecords {
     pub(super) last_seq: u64,
 }
 
+impl OwnRecords {
+    /// Puts `instance` in the place of one of its id, if there is one; it is not written yet.
+    pub(super) fn replace(&mut self, service: &Arc<str>, id: &str, instance: ServiceInstance) {
+        let instances = self.services.get_mut(service);
+        if let Some(own) = instances.and_then(|instances| instances.get_mut(id)) {
+            *own = Arc::new(instance);
+        }
+    }
+}
+
 impl Engine {
     /// Registers an instance, or replaces the one of the same name and id. In the table when it
     /// returns, visible after [`Self::publish`], and on its way to everybody.
@@ -39,6 +49,7 @@ impl Engine {
         if self.has_left() || self.life == Life::Leaving {
             return Err(RegistrarError::Closed);
         }
+        let given = instance.clone();
         let instance = instance.resolve_hosts(self.me.addr.ip());
         if let Some(endpoint) = instance.has_unspecified_host() {
             let endpoint = endpoint.to_string();
@@ -52,6 +63,7 @@ impl Engine {
             .and_then(|known| known.get(instance.id()))
             .is_some_and(|known| **known == instance)
         {
+            self.unresolved.note(given, &instance);
             return Ok(());
         }
         let limit = self.config.table.records_per_owner;
@@ -64,7 +76,8 @@ impl Engine {
             });
         }
         let mut instances = known.cloned().unwrap_or_default();
-        instances.insert(instance.id().to_owned(), Arc::new(instance));
+        let instance = Arc::new(instance);
+        instances.insert(instance.id().to_owned(), Arc::clone(&instance));
         let before = self.own.services.insert(service.clone(), instances);
         let written = self.write_own(now, &service);
         if written.is_err() {
@@ -72,6 +85,8 @@ impl Engine {
                 Some(before) => self.own.services.insert(service, before),
                 None => self.own.services.remove(&service),
             };
+        } else {
+            self.unresolved.note(given, &instance);
         }
         written
     }
@@ -88,6 +103,7 @@ impl Engine {
             return Ok(());
         }
         let service: Arc<str> = Arc::from(name);
+        self.unresolved.forget(&service, id);
         if instances.is_empty() {
             self.own.services.remove(name);
         }
@@ -106,6 +122,7 @@ impl Engine {
 
     /// Takes back everything.
     pub(super) fn deregister_all(&mut self, now: Now) {
+        self.unresolved = Unresolved::default();
         for service in std::mem::take(&mut self.own.services).into_keys() {
             self.rewrite_own(now, &service);
         }

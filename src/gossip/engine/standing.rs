@@ -235,7 +235,13 @@ impl Engine {
         }
     }
 
-    fn take_identity(&mut self, now: Now, id: PeerId) {
+    /// No identity on the address that is given up is wanted any more.
+    pub(super) fn cancel_rebirth(&mut self) {
+        self.rebirths.due = None;
+        self.timers.cancel(&TimerKey::Rebirth);
+    }
+
+    pub(super) fn take_identity(&mut self, now: Now, id: PeerId) {
         let before = self.me;
         if let Err(error) = self.swim.change_identity(id, &mut self.effects) {
             return self.foca_failed(now.instant, &error);
@@ -249,7 +255,7 @@ impl Engine {
         self.life = Life::Running;
         self.incarnation = 0;
         self.stats.rebirths += 1;
-        if before.boot != id.boot {
+        if before.owner() != id.owner() {
             self.own_records_again(now, before.owner());
         }
         // foca stays disconnected until somebody addresses the new identity (trap 3), and nobody

@@ -34,6 +34,7 @@ mod joining;
 mod large_records;
 mod leaving_cluster;
 mod limits;
+mod moving;
 mod pausing;
 mod reconciliation;
 mod registering;
