@@ -1,4 +1,7 @@
-//! The file on the disk: read with a bound, replaced as a whole. Everything here may block.
+//! The file on the disk: read with a bound, replaced as a whole, or [written over](in_place) where it
+//! cannot be. Everything here may block.
+
+mod in_place;
 
 #[cfg(test)]
 mod tests;
@@ -7,6 +10,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{SNAPSHOT_BYTES_MAX, SnapshotError};
@@ -20,18 +24,32 @@ pub(super) trait Store: Send + Sync + 'static {
     fn read(&self) -> Result<Option<Vec<u8>>, SnapshotError>;
 
     /// Puts `bytes` in the place of what was written last, or leaves that as it is.
-    fn write(&self, bytes: &[u8]) -> Result<(), SnapshotError>;
+    fn write(&self, bytes: &[u8]) -> Result<Written, SnapshotError>;
+}
+
+/// How a snapshot came into its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A file that was whole was renamed over it.
+    Replaced,
+    /// It was written over, since no file can be put in its place: a crash meanwhile damages it.
+    InPlace,
 }
 
 /// A file that is replaced by renaming.
 #[derive(Debug)]
 pub(super) struct SnapshotFile {
     path: PathBuf,
+    /// Whether it was found that no other file can be put in its place.
+    is_fixed: AtomicBool,
 }
 
 impl SnapshotFile {
     pub(super) const fn at(path: PathBuf) -> Self {
-        Self { path }
+        Self {
+            path,
+            is_fixed: AtomicBool::new(false),
+        }
     }
 
     fn directory(&self) -> &Path {
@@ -108,6 +126,10 @@ impl Store for SnapshotFile {
         let file = File::open(&self.path).map_err(SnapshotError::Read)?;
         // And then what was opened, which may be another one by now.
         is_usable(&file.metadata().map_err(SnapshotError::Read)?)?;
+        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            // Made so that it can be mounted. A crash never leaves an empty file.
+            return Ok(None);
+        }
         let mut bytes = Vec::new();
         let most = u64::try_from(SNAPSHOT_BYTES_MAX).expect("64 MiB") + 1;
         let read = file.take(most).read_to_end(&mut bytes);
@@ -118,8 +140,23 @@ impl Store for SnapshotFile {
         Ok(Some(bytes))
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), SnapshotError> {
-        self.replace(|file| fill(file, bytes))
+    fn write(&self, bytes: &[u8]) -> Result<Written, SnapshotError> {
+        if !self.is_fixed.load(Ordering::Relaxed) {
+            let refused = match self.replace(|file| fill(file, bytes)) {
+                Ok(()) => return Ok(Written::Replaced),
+                Err(error) => error,
+            };
+            let is_fixed = matches!(
+                &refused,
+                SnapshotError::Write { step, source } if in_place::is_called_for(step, source)
+            );
+            if !is_fixed || !fs::metadata(&self.path).is_ok_and(|there| there.is_file()) {
+                return Err(refused);
+            }
+            self.is_fixed.store(true, Ordering::Relaxed);
+        }
+        step("write in place", in_place::write(&self.path, bytes))?;
+        Ok(Written::InPlace)
     }
 }
 

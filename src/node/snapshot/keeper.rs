@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::file::{SnapshotFile, Store};
+use super::file::{SnapshotFile, Store, Written};
 use super::format::Snapshot;
 use super::schedule::Schedule;
 use super::unconfirmed::{Earlier, Unconfirmed};
@@ -54,11 +54,13 @@ pub(in crate::node) struct Keeper {
     /// The last one, which waits for the one before.
     last: Option<Snapshot>,
     warnings: Limiter,
+    /// Whether it was said that the file is written over.
+    is_in_place_told: bool,
     stats: SnapshotStats,
 }
 
 struct Writing {
-    result: oneshot::Receiver<Result<(), SnapshotError>>,
+    result: oneshot::Receiver<Result<Written, SnapshotError>>,
     hangs_at: Instant,
     is_told: bool,
 }
@@ -116,6 +118,7 @@ impl Keeper {
             writing: None,
             last: None,
             warnings: Limiter::new(WARNING_GAP),
+            is_in_place_told: false,
             stats: SnapshotStats::default(),
         };
         let remembered = match keeper.read().await {
@@ -181,6 +184,11 @@ impl Keeper {
             instances,
             members: snapshot.members,
         }
+    }
+
+    /// The node advertises another address from now on.
+    pub(in crate::node) fn moved(&mut self, node: SocketAddr) {
+        self.node = node;
     }
 
     /// Something happened in the cluster.
@@ -324,15 +332,29 @@ impl Keeper {
         }
     }
 
-    fn ended(&mut self, now: Now, result: Result<(), SnapshotError>) {
+    fn ended(&mut self, now: Now, result: Result<Written, SnapshotError>) {
         self.writing = None;
         match result {
-            Ok(()) => self.stats.writes += 1,
+            Ok(written) => {
+                self.stats.writes += 1;
+                self.tell_how(written);
+            }
             Err(error) => {
                 self.stats.writes_failed += 1;
                 self.schedule.put_off(now.instant);
                 self.warn(&with_cause(&error));
             }
+        }
+    }
+
+    /// Says once that a crash can damage the file.
+    fn tell_how(&mut self, written: Written) {
+        if written == Written::InPlace && !self.is_in_place_told {
+            self.is_in_place_told = true;
+            warn!(
+                target: TARGET, event = "snapshot_in_place", node = %self.node, file = self.path,
+                "the snapshot cannot be replaced as a whole and is written over: a crash meanwhile damages it; mount its directory, writable, instead of the file alone"
+            );
         }
     }
 

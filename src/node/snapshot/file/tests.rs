@@ -178,3 +178,68 @@ fn two_that_write_one_file_leave_one_of_both_whole() {
     });
     assert_eq!(directory.names(), ["table.json"]);
 }
+
+#[test]
+fn an_empty_file_that_was_made_to_be_mounted_holds_no_snapshot() {
+    let directory = Directory::new("empty");
+    let file = directory.file();
+    create(&directory.0.join("table.json")).expect("made");
+    assert_eq!(read(&file), None);
+}
+
+#[test]
+fn a_file_that_nothing_can_be_renamed_over_is_written_over() {
+    let directory = Directory::new("in-place");
+    let file = directory.file();
+    assert_eq!(
+        file.write(b"a longer one").expect("written"),
+        Written::Replaced
+    );
+    file.is_fixed.store(true, Ordering::Relaxed);
+    assert_eq!(file.write(b"short").expect("written"), Written::InPlace);
+    assert_eq!(read(&file), Some(b"short".to_vec()));
+    assert_eq!(directory.names(), ["table.json"]);
+}
+
+/// Needs root and mount namespaces:
+/// `cargo test -p tidings --lib --features snapshot -- --ignored mounted_by_itself`
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs root, to mount a file in a namespace of its own"]
+fn a_snapshot_that_is_mounted_by_itself_is_written_and_read() {
+    const INSIDE: &str = "TIDINGS_TEST_MOUNTED_FILE";
+    if let Ok(path) = std::env::var(INSIDE) {
+        let file = SnapshotFile::at(path.into());
+        assert_eq!(read(&file), None, "it is empty");
+        for snapshot in [&b"a longer one"[..], b"short"] {
+            assert_eq!(file.write(snapshot).expect("written"), Written::InPlace);
+            assert_eq!(read(&file), Some(snapshot.to_vec()));
+        }
+        return;
+    }
+    let directory = Directory::new("mounted");
+    let (outside, inside) = (directory.0.join("outside"), directory.0.join("table.json"));
+    for path in [&outside, &inside] {
+        create(path).expect("made");
+    }
+    let test = std::env::current_exe().expect("this test");
+    let script = format!(
+        "mount --bind {outside} {inside} && exec {test} --ignored --exact {name}",
+        outside = outside.display(),
+        inside = inside.display(),
+        test = test.display(),
+        name = "node::snapshot::file::tests::\
+                a_snapshot_that_is_mounted_by_itself_is_written_and_read",
+    );
+    let status = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .env(INSIDE, &inside)
+        .status();
+    assert!(status.expect("unshare runs").success());
+    assert_eq!(fs::read(&outside).expect("readable"), b"short");
+    assert_eq!(
+        directory.names(),
+        ["outside", "table.json"],
+        "no temporary file is left"
+    );
+}

@@ -54,7 +54,7 @@ impl Store for Disk {
         Ok(self.holds.lock().expect("no panic").clone())
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), SnapshotError> {
+    fn write(&self, bytes: &[u8]) -> Result<Written, SnapshotError> {
         let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
         self.wait();
@@ -66,7 +66,7 @@ impl Store for Disk {
             });
         }
         *self.holds.lock().expect("no panic") = Some(bytes.to_vec());
-        Ok(())
+        Ok(Written::Replaced)
     }
 }
 
