@@ -1,103 +1,213 @@
-//! Which address the others are told to send to.
+//! Which address the others are told to send to, at the start and from then on.
 //!
-//! 1. What `advertise` says; its port 0 means the bound port.
+//! 1. The one that `advertise` names; its port 0 means the bound port.
 //! 2. Bound to an address of this host: that one.
-//! 3. Bound to an unspecified address: the address that this host uses to reach its first seed. A
-//!    throwaway UDP socket is connected to the seed, which makes the kernel choose a source
-//!    address; no packet is sent.
-//! 4. No seed to tell by: the host's only global-unicast address. (Private networks count: 10.0.0.9
-//!    is one. Loopback, link-local and multicast are not.) Several are never guessed between: a
-//!    node that advertises the wrong one joins, is seen, and cannot be reached.
+//! 3. Bound to an unspecified address: this host's only global-unicast address. (Private networks
+//!    count: 10.0.0.9 is one. Loopback, link-local and multicast are not.)
+//! 4. Several of these: the one from which this host reaches its first seed. A throwaway UDP socket
+//!    is connected to the seed, which makes the kernel choose a source address; no packet is sent.
+//!    A seed on this very host (Debian resolves a host's own name to 127.0.1.1) tells only the
+//!    family; then the address of the default route is taken.
+//! 5. Several and no seed to tell by: the start is refused. A node that advertises the wrong address
+//!    joins, is seen, and cannot be reached.
+//! 6. None: the node starts alone, on a link-local IPv4 address or on loopback.
+//!
+//! Where 3 to 6 chose, [`follow`] watches the host's interfaces, and the node moves when its address
+//! is gone, or when there is a first one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+pub(super) mod follow;
+pub(super) mod host;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use self::host::{Address, Host, Reach};
 use super::error::StartError;
+use super::lookups::Lookups;
 use super::seeds::Seed;
+use super::zone;
+use crate::gossip::canonical;
 
 /// How long the search for a seed that resolves may hold up a start.
 const SEARCH_LIMIT: Duration = Duration::from_secs(5);
+
+/// What was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Advertised {
+    pub(super) address: SocketAddr,
+    /// Whether it is one of this host's addresses that was chosen here, and is given up when it is
+    /// gone.
+    pub(super) follows: bool,
+}
 
 /// The address to advertise for a socket bound to `bound` (with its real port).
 pub(super) async fn choose(
     bound: SocketAddr,
     advertise: Option<SocketAddr>,
     seeds: &[Seed],
-) -> Result<SocketAddr, StartError> {
+    lookups: &Lookups,
+    host: &dyn Host,
+) -> Result<Advertised, StartError> {
+    let fixed = |address| Advertised {
+        address,
+        follows: false,
+    };
     if let Some(address) = advertise {
         let port = if address.port() == 0 {
             bound.port()
         } else {
             address.port()
         };
-        return Ok(SocketAddr::new(address.ip(), port));
+        return Ok(fixed(SocketAddr::new(address.ip(), port)));
     }
     if !bound.ip().is_unspecified() {
-        return Ok(bound);
+        return Ok(fixed(canonical(bound)));
     }
-    if let Some(ip) = source_towards(seeds, bound.ip()).await {
-        return Ok(SocketAddr::new(ip, bound.port()));
+    let (here, unlisted) = match host.addresses() {
+        Ok(here) => (here, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let here = here.as_slice();
+    let mut candidates = global(bound.ip(), here);
+    if let [ip] = candidates.as_slice() {
+        return Ok(chosen(*ip, bound, here));
     }
-    let interfaces = if_addrs::get_if_addrs().map_err(|source| StartError::Interfaces {
-        bind: bound,
-        source,
-    })?;
-    only_global_unicast(bound, interfaces.iter().map(if_addrs::Interface::ip))
+    let found = sources_towards(seeds, bound.ip(), lookups, host).await;
+    let outside = found.iter().find(|ip| Reach::of(**ip) == Reach::Global);
+    if let Some(ip) = outside {
+        return Ok(chosen(*ip, bound, here));
+    }
+    if let Some(source) = unlisted {
+        // A seed on this host is all there is to tell by.
+        let ip = found.first().copied();
+        return ip
+            .map(|ip| chosen(ip, bound, here))
+            .ok_or(StartError::Interfaces {
+                bind: bound,
+                source,
+            });
+    }
+    if candidates.is_empty() {
+        let ip = found.first().copied();
+        let ip = ip.unwrap_or_else(|| provisional(bound.ip(), here));
+        return Ok(chosen(ip, bound, here));
+    }
+    let ip = found
+        .first()
+        .and_then(|local| outgoing(&candidates, local.is_ipv4(), host));
+    ip.map(|ip| chosen(ip, bound, here)).ok_or_else(|| {
+        candidates.sort_unstable();
+        StartError::AdvertiseAmbiguous {
+            bind: bound,
+            candidates,
+        }
+    })
 }
 
-/// The address from which this host reaches the first seed that resolves and has a route.
+fn chosen(ip: IpAddr, bound: SocketAddr, here: &[Address]) -> Advertised {
+    // All of 127.0.0.0/8 is loopback's, and one address of it is listed. Of what else is not listed
+    // nobody can tell when it is gone.
+    let is_listed = here.iter().any(|address| address.ip == ip);
+    Advertised {
+        address: SocketAddr::new(ip, bound.port()),
+        follows: is_listed || ip.is_loopback(),
+    }
+}
+
+/// The addresses from which this host reaches its seeds, in their order, as far as they resolve and
+/// have a route.
 ///
-/// All are looked up at once, and the first in their order counts. One that has no answer after
-/// [`SEARCH_LIMIT`] is passed over.
-async fn source_towards(seeds: &[Seed], bound: IpAddr) -> Option<IpAddr> {
-    let mut lookups = JoinSet::new();
+/// All are looked up at once, and the search ends with the first in their order that is reached
+/// from a global-unicast address. A seed without an answer after [`SEARCH_LIMIT`] is passed over.
+async fn sources_towards(
+    seeds: &[Seed],
+    bound: IpAddr,
+    lookups: &Lookups,
+    host: &dyn Host,
+) -> Vec<IpAddr> {
+    let mut searches = JoinSet::new();
     for (index, seed) in seeds.iter().cloned().enumerate() {
-        lookups.spawn(async move { (index, seed.resolve().await.unwrap_or_default()) });
+        let lookups = lookups.clone();
+        searches.spawn(async move { (index, seed.resolve(&lookups).await.unwrap_or_default()) });
     }
     // For each seed whether it has been looked up, and what came of it.
-    let mut sources: Vec<Option<Option<IpAddr>>> = vec![None; seeds.len()];
+    let mut sources: Vec<Option<Vec<IpAddr>>> = vec![None; seeds.len()];
+    let is_global = |ip: &IpAddr| Reach::of(*ip) == Reach::Global;
     let search = async {
-        while let Some(Ok((index, addresses))) = lookups.join_next().await {
-            let mut usable = addresses.into_iter().filter(|to| speaks(bound, to.ip()));
-            sources[index] = Some(usable.find_map(source_address));
-            let first = sources.iter().find(|source| **source != Some(None));
-            if matches!(first, Some(Some(_))) {
-                return;
+        while let Some(Ok((index, addresses))) = searches.join_next().await {
+            let usable = addresses.into_iter().filter(|to| speaks(bound, to.ip()));
+            let mut found: Vec<_> = usable.filter_map(|to| host.source_towards(to)).collect();
+            found.retain(|ip| Reach::of(*ip) != Reach::None);
+            sources[index] = Some(found);
+            // The seeds before the first global source have been looked up, and have none.
+            for source in &sources {
+                match source {
+                    Some(found) if found.iter().any(is_global) => return,
+                    Some(_) => {}
+                    None => break,
+                }
             }
         }
     };
     let _ = tokio::time::timeout(SEARCH_LIMIT, search).await;
-    sources.into_iter().flatten().flatten().next()
+    sources.into_iter().flatten().flatten().collect()
 }
 
-fn source_address(to: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = match to {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+/// This host's global-unicast addresses that a socket on `bound` speaks from, each once.
+fn global(bound: IpAddr, here: &[Address]) -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = Vec::new();
+    for ip in here.iter().map(|address| address.ip) {
+        if speaks(bound, ip) && Reach::of(ip) == Reach::Global && !found.contains(&ip) {
+            found.push(ip);
+        }
+    }
+    found
+}
+
+/// Of several addresses the one that stands out to the outside: the only one of a family, or that
+/// of the default route.
+fn outgoing(candidates: &[IpAddr], is_ipv4: bool, host: &dyn Host) -> Option<IpAddr> {
+    let family = |ip: &&IpAddr| ip.is_ipv4() == is_ipv4;
+    let mut of_family = candidates.iter().filter(family);
+    match (of_family.next(), of_family.next()) {
+        (None, _) => candidates
+            .first()
+            .copied()
+            .filter(|_| candidates.len() == 1),
+        (Some(only), None) => Some(*only),
+        (Some(_), Some(_)) => host
+            .source_towards(outside(is_ipv4))
+            .filter(|ip| candidates.contains(ip)),
+    }
+}
+
+/// An address that is nobody's (RFC 5737, RFC 3849): the route to it is the default route.
+const fn outside(is_ipv4: bool) -> SocketAddr {
+    let ip = if is_ipv4 {
+        IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1))
+    } else {
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1))
     };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(to).ok()?;
-    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_unspecified())
+    SocketAddr::new(ip, 9)
 }
 
-fn only_global_unicast(
-    bound: SocketAddr,
-    addresses: impl Iterator<Item = IpAddr>,
-) -> Result<SocketAddr, StartError> {
-    let mut candidates: Vec<IpAddr> = addresses
-        .filter(|&ip| speaks(bound.ip(), ip) && is_global_unicast(ip))
-        .collect();
-    candidates.sort_unstable();
-    candidates.dedup();
-    match candidates.as_slice() {
-        [] => Err(StartError::AdvertiseUnknown { bind: bound }),
-        [ip] => Ok(SocketAddr::new(*ip, bound.port())),
-        _ => Err(StartError::AdvertiseAmbiguous {
-            bind: bound,
-            candidates,
-        }),
+/// Where a node waits for an address: its only link-local IPv4 address, or loopback. A link-local
+/// IPv6 address needs a zone, which the socket does not have.
+fn provisional(bound: IpAddr, here: &[Address]) -> IpAddr {
+    let ips = || here.iter().map(|address| address.ip);
+    let mut link_local = ips().filter(|ip| Reach::of(*ip) == Reach::Link);
+    if let (Some(only), None) = (link_local.next(), link_local.next()) {
+        return only;
+    }
+    let has_ipv4 = ips().any(|ip| ip.is_ipv4());
+    if bound.is_ipv4() || has_ipv4 {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        Ipv6Addr::LOCALHOST.into()
     }
 }
 
@@ -106,99 +216,26 @@ fn speaks(bound: IpAddr, ip: IpAddr) -> bool {
     bound.is_ipv6() || ip.is_ipv4()
 }
 
-fn is_global_unicast(ip: IpAddr) -> bool {
-    let link_local = match ip {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    !(link_local || ip.is_loopback() || ip.is_multicast() || ip.is_unspecified())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::node::seeds::UNRESOLVABLE;
-
-    fn address(text: &str) -> SocketAddr {
-        text.parse().expect("an address")
-    }
-
-    fn among(bound: &str, host: &[&str]) -> Result<SocketAddr, StartError> {
-        only_global_unicast(
-            address(bound),
-            host.iter().map(|ip| ip.parse().expect("an ip")),
-        )
-    }
-
-    #[tokio::test]
-    async fn what_the_user_says_is_advertised_and_its_port_zero_is_the_bound_one() {
-        let bound = address("0.0.0.0:7946");
-        let said = choose(bound, Some(address("192.0.2.9:80")), &[])
-            .await
-            .expect("chosen");
-        assert_eq!(said, address("192.0.2.9:80"));
-        let said = choose(bound, Some(address("192.0.2.9:0")), &[])
-            .await
-            .expect("chosen");
-        assert_eq!(said, address("192.0.2.9:7946"));
-    }
-
-    #[tokio::test]
-    async fn a_bound_address_is_advertised() {
-        let bound = address("127.0.0.1:7946");
-        assert_eq!(choose(bound, None, &[]).await.expect("chosen"), bound);
-    }
-
-    #[tokio::test]
-    async fn bound_to_all_the_address_towards_the_first_usable_seed_is_advertised() {
-        let seeds = [UNRESOLVABLE, "[::1]:7946", "127.0.0.1:7946"];
-        let seeds = seeds.map(|seed| Seed::parse(seed).expect("well-formed"));
-        let v4 = choose(address("0.0.0.0:5"), None, &seeds)
-            .await
-            .expect("chosen");
-        assert_eq!(v4, address("127.0.0.1:5"));
-        let dual = choose(address("[::]:5"), None, &seeds)
-            .await
-            .expect("chosen");
-        assert_eq!(dual, address("[::1]:5"));
-    }
-
-    #[test]
-    fn the_only_global_unicast_address_is_taken() {
-        let host = [
-            "127.0.0.1",
-            "169.254.3.4",
-            "10.0.0.9",
-            "fe80::1",
-            "::1",
-            "2001:db8::9",
-        ];
-        assert_eq!(
-            among("0.0.0.0:5", &host).expect("chosen"),
-            address("10.0.0.9:5")
+/// Says at the start what will keep others from reaching this node, and how to fix it.
+pub(super) fn warn_of(bound: SocketAddr, advertised: Advertised) {
+    let node = advertised.address;
+    let ip = node.ip();
+    if zone::is_needed_for(ip) {
+        if zone::of(bound) == 0 {
+            tracing::warn!(
+                target: super::TARGET, event = "unreachable_address", %node, %bound,
+                "the advertised address is link-local: only nodes that are bound to its link, as with .bind(\"[fe80::1%eth0]:7946\"), reach it; set another one with .advertise(..)"
+            );
+        }
+    } else if ip.is_loopback() && !bound.ip().is_loopback() {
+        tracing::warn!(
+            target: super::TARGET, event = "unreachable_address", %node, %bound,
+            "the advertised address is loopback: only processes of this host reach it; {}",
+            if advertised.follows {
+                "this host has no other address yet, and the node moves when there is one"
+            } else {
+                "set the one that peers reach with .advertise(..)"
+            }
         );
-        let v6 = ["::1", "fe80::1", "fd00::9"];
-        assert_eq!(
-            among("[::]:5", &v6).expect("chosen"),
-            address("[fd00::9]:5")
-        );
-    }
-
-    #[test]
-    fn several_addresses_are_not_guessed_between_and_the_error_names_them() {
-        let error =
-            among("0.0.0.0:5", &["172.17.0.1", "10.0.0.9", "10.0.0.9"]).expect_err("refused");
-        let text = error.to_string();
-        assert!(text.contains("(10.0.0.9, 172.17.0.1)"), "{text}");
-        assert!(text.contains(".advertise(\"10.0.0.9:5\")"), "{text}");
-        let both = among("[::]:5", &["10.0.0.9", "2001:db8::9"]).expect_err("refused");
-        assert!(matches!(both, StartError::AdvertiseAmbiguous { .. }));
-    }
-
-    #[test]
-    fn a_host_without_an_address_says_so() {
-        let error = among("0.0.0.0:5", &["127.0.0.1", "::1"]).expect_err("refused");
-        assert!(matches!(error, StartError::AdvertiseUnknown { .. }));
-        assert!(error.to_string().contains(".advertise("));
     }
 }

@@ -13,6 +13,7 @@
 //! - a command is answered after its effect can be read in the table;
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
+mod addresses;
 mod queued_errors;
 #[cfg(feature = "snapshot")]
 mod snapshots;
@@ -29,6 +30,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::TARGET;
+use super::advertise::follow::{Following, Found};
 use super::clock::Clock;
 use super::commands::{Command, Reply};
 use super::limiter::Limiter;
@@ -37,7 +39,7 @@ use super::seeds::Resolver;
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
 use super::transport::Transport;
-use crate::gossip::{Engine, Transmit};
+use crate::gossip::{Engine, Transmit, canonical};
 use crate::registry::RegistrarError;
 use crate::table::Event;
 
@@ -91,6 +93,11 @@ pub(super) struct Driver {
     has_ended: bool,
     receive_warnings: Limiter,
     send_warnings: Limiter,
+    endpoint_warnings: Limiter,
+    /// The watch over the host's addresses, if the advertised one is followed.
+    following: Option<Following>,
+    /// Members of an earlier run that are called when this host has an address.
+    held_back: Vec<SocketAddr>,
     report: Report,
     #[cfg(feature = "snapshot")]
     snapshots: Option<super::snapshot::Keeper>,
@@ -109,6 +116,7 @@ pub(super) struct Channels {
 enum Wake {
     Command(Option<Command>),
     Seeds(Vec<SocketAddr>),
+    Address(Found),
     LookAround,
 }
 
@@ -142,6 +150,9 @@ impl Driver {
             has_ended: false,
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
+            endpoint_warnings: Limiter::new(WARNING_GAP),
+            following: None,
+            held_back: Vec::new(),
             report: Report::new(advertised),
             #[cfg(feature = "snapshot")]
             snapshots: None,
@@ -209,6 +220,7 @@ impl Driver {
                 self.socket.try_receive(&mut self.buffer)
             };
             match received {
+                Ok((_, from)) if self.is_out_of_reach(from) => {}
                 Ok((len, from)) => {
                     self.engine
                         .handle_datagram(self.clock.now(), from, &self.buffer[..len]);
@@ -260,6 +272,7 @@ impl Driver {
                 self.replies.push((reply, Err(RegistrarError::Closed)));
             }
             Command::Register(instance, reply) => {
+                self.look_at_endpoints(&instance);
                 let result = self.engine.register(now, instance);
                 self.replies.push((reply, result));
             }
@@ -311,20 +324,22 @@ impl Driver {
     /// Hands seed addresses to the engine, without those that are this node itself or that its
     /// socket cannot reach.
     fn hand_in(&mut self, mut addresses: Vec<SocketAddr>) {
+        self.note_seeds(&addresses);
         addresses.retain(|&seed| self.is_callable(seed));
         self.engine.handle_seeds(self.clock.now(), addresses);
     }
 
     fn is_callable(&self, addr: SocketAddr) -> bool {
-        let callable = !self.is_self(addr) && self.socket.reaches(addr);
+        let callable =
+            !self.is_self(addr) && self.socket.reaches(addr) && !self.is_out_of_reach(addr);
         if !callable {
-            debug!(target: TARGET, node = %self.advertised, seed = %addr, "seed skipped: this node itself, or of another address family");
+            debug!(target: TARGET, node = %self.advertised, seed = %addr, "seed skipped: this node itself, of another address family or link, or not reached yet");
         }
         callable
     }
 
     fn is_self(&self, seed: SocketAddr) -> bool {
-        let bound = self.socket.local_addr();
+        let bound = canonical(self.socket.local_addr());
         let through_loopback =
             bound.ip().is_unspecified() && seed.ip().is_loopback() && seed.port() == bound.port();
         seed == bound || seed == self.advertised || through_loopback
@@ -414,11 +429,19 @@ impl Driver {
         let Channels {
             commands, abort, ..
         } = &mut self.channels;
+        let following = &mut self.following;
+        let address = async {
+            match following {
+                Some(following) => following.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.socket.readable(), if paused.is_none() => Wake::LookAround,
             command = commands.recv(), if self.leave_by.is_none() => Wake::Command(command),
             addresses = self.resolver.next(), if self.resolver.is_busy() => Wake::Seeds(addresses),
             () = self.socket.writable(), if self.unsent.is_some() => Wake::LookAround,
+            found = address, if self.leave_by.is_none() => Wake::Address(found),
             Ok(()) = abort.changed() => Wake::LookAround,
             () = sleep => Wake::LookAround,
         }
@@ -430,6 +453,7 @@ impl Driver {
             // The last handle is gone.
             Wake::Command(None) => self.leave(),
             Wake::Seeds(addresses) => self.hand_in(addresses),
+            Wake::Address(found) => self.address_found(found),
             Wake::LookAround => {}
         }
     }

@@ -110,14 +110,6 @@ pub enum StartError {
         candidates: Vec<IpAddr>,
     },
 
-    /// Bound to an unspecified address, no seed to tell by, and this host has only loopback and
-    /// link-local addresses.
-    #[error("`bind` is {bind} and this host has no address that peers could reach: set one with `.advertise(\"192.0.2.9:{}\")`, or bind to 127.0.0.1", bind.port())]
-    AdvertiseUnknown {
-        /// The address that the socket is bound to.
-        bind: SocketAddr,
-    },
-
     /// The host's addresses could not be listed.
     #[error("`bind` is {bind} and this host's addresses could not be listed: set one with `.advertise(\"192.0.2.9:{}\")`", bind.port())]
     Interfaces {

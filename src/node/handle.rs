@@ -49,7 +49,6 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     pub(super) runtime: Handle,
     pub(super) local_addr: SocketAddr,
-    pub(super) advertised_addr: SocketAddr,
 }
 
 impl Node {
@@ -67,7 +66,9 @@ impl Node {
     /// Registers `instance`: when this returns it is in the local table, and on its way to everybody.
     ///
     /// The same name and id again replaces. Endpoints on an unspecified host (`0.0.0.0`, `[::]`) get
-    /// the node's [advertised](Self::advertised_addr) one. Needs no peer. A caller that stops
+    /// the node's [advertised](Self::advertised_addr) one, and a new one when that changes. An endpoint
+    /// on loopback is a warning where the node advertises another address: others would call
+    /// themselves. Needs no peer. A caller that stops
     /// waiting does not take its request back.
     pub async fn register(&self, instance: ServiceInstance) -> Result<(), RegistrarError> {
         self.ask(|reply| Command::Register(instance, reply)).await
@@ -166,9 +167,10 @@ impl Node {
         self.inner.local_addr
     }
 
-    /// The address that the others are told to send to.
+    /// The address that the others are told to send to at present. It changes where the node
+    /// [follows](NodeBuilder::advertise) an address of its host.
     pub fn advertised_addr(&self) -> SocketAddr {
-        self.inner.advertised_addr
+        self.inner.published.advertised()
     }
 
     /// Stops the node: deregisters, lets the news leave, and leaves; bounded by 5 s, and two more where a last
@@ -280,7 +282,7 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node")
             .field("local_addr", &self.inner.local_addr)
-            .field("advertised_addr", &self.inner.advertised_addr)
+            .field("advertised_addr", &self.advertised_addr())
             .field("life", &*self.inner.life.borrow())
             .finish_non_exhaustive()
     }

@@ -7,6 +7,10 @@ use rand::rngs::SysRng;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::TARGET;
+use super::advertise::follow::Following;
+use super::advertise::host::ThisHost;
+use super::advertise::{self, Advertised};
 use super::builder::Settings;
 use super::clock::Clock;
 use super::commands::COMMAND_CAPACITY;
@@ -19,12 +23,12 @@ use super::snapshot::Keeper;
 use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
 use super::stats::Published;
 use super::transport::Transport;
-use super::{TARGET, advertise};
 use crate::gossip::security::SigningKey;
-use crate::gossip::{Config, Engine, Entropy};
+use crate::gossip::{Config, Engine, Entropy, canonical};
 
-/// Lookups of seed names that may block a thread at the same time; others wait for one of these.
-const LOOKUP_THREADS: usize = 16;
+/// Threads for work that blocks on a disk: a snapshot is read or written once at a time, and one
+/// that hangs must leave room. Lookups of names have threads of their own, see `lookups`.
+const DISK_THREADS: usize = 8;
 
 pub(super) async fn on_current_runtime(settings: Settings) -> Result<Node, StartError> {
     let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
@@ -47,7 +51,7 @@ pub(super) async fn on_own_thread(settings: Settings) -> Result<Node, StartError
 fn live(settings: Settings, started: oneshot::Sender<Result<Node, StartError>>) {
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(LOOKUP_THREADS)
+        .max_blocking_threads(DISK_THREADS)
         .thread_name("tidings")
         .build();
     let runtime = match runtime {
@@ -107,6 +111,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         profile,
         detection,
         security,
+        lookups,
         ..
     } = settings;
     let World {
@@ -115,7 +120,8 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         entropy,
     } = world;
     let local_addr = socket.local_addr();
-    let advertised_addr = advertise::choose(local_addr, advertise, &seeds).await?;
+    let advertised = advertise::choose(local_addr, advertise, &seeds, &lookups, &ThisHost).await?;
+    let advertised_addr = advertised.address;
     #[cfg(feature = "snapshot")]
     let snapshot = match settings.snapshot {
         Some(kept) => Some(Keeper::open(kept, &cluster, advertised_addr, clock.now()).await),
@@ -130,14 +136,15 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         rollout = ?has_key.then_some(security.rollout), signs_as = signs_as.map(tracing::field::display),
         "node started"
     );
+    let following = follow(&socket, local_addr, advertised);
 
     let mut config = Config::of(profile, cluster, advertised_addr);
-    config.bind = local_addr;
+    config.bind = canonical(local_addr);
     config.detection = detection;
     config.security = security;
     let engine = Engine::new(config, entropy, clock.now())?;
     let directory = engine.directory().clone();
-    let published = Arc::new(Published::new());
+    let published = Arc::new(Published::new(advertised_addr));
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
     let (abort, aborted) = watch::channel(false);
     let (life_told, life) = watch::channel(Life::Running);
@@ -152,7 +159,6 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         directory,
         runtime,
         local_addr,
-        advertised_addr,
     };
     let channels = Channels {
         commands: commands_taken,
@@ -161,14 +167,43 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         published,
         life: life_told,
     };
-    let resolver = Resolver::new(seeds);
+    let resolver = Resolver::new(seeds, lookups);
     let driver = Driver::new(engine, socket, clock, advertised_addr, resolver, channels);
+    let driver = match following {
+        Some(following) => driver.following(following),
+        None => driver,
+    };
     #[cfg(feature = "snapshot")]
     let driver = match snapshot {
         Some((keeper, remembered)) => driver.remembering(keeper, remembered),
         None => driver,
     };
     Ok((Node::new(inner), driver))
+}
+
+/// Warns of an address that others do not reach, and watches over one that was chosen here.
+fn follow(
+    socket: &Transport,
+    bound: std::net::SocketAddr,
+    advertised: Advertised,
+) -> Option<Following> {
+    if !matches!(socket, Transport::Udp(_)) {
+        return None;
+    }
+    advertise::warn_of(bound, advertised);
+    if !advertised.follows {
+        return None;
+    }
+    match Following::start(bound, advertised.address, Arc::new(ThisHost)) {
+        Ok(following) => Some(following),
+        Err(error) => {
+            tracing::warn!(
+                target: TARGET, node = %advertised.address, %error,
+                "the host's addresses are not watched: the node stays at this one"
+            );
+            None
+        }
+    }
 }
 
 fn entropy() -> Result<Entropy, StartError> {

@@ -40,6 +40,7 @@ mod builder;
 mod clock;
 mod commands;
 mod driver;
+mod endpoints;
 mod error;
 mod error_queue;
 mod events;
@@ -48,6 +49,7 @@ mod key_file;
 mod keyring;
 mod launch;
 mod limiter;
+mod lookups;
 mod report;
 mod seeds;
 #[cfg(feature = "snapshot")]
@@ -58,6 +60,7 @@ mod stats;
 pub mod testing;
 mod transport;
 mod wait;
+mod zone;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};
 pub use error::{ShutdownError, StartError};

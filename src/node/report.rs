@@ -45,6 +45,11 @@ impl Report {
         }
     }
 
+    /// The node advertises another address from now on.
+    pub(super) fn moved(&mut self, node: SocketAddr) {
+        self.node = node;
+    }
+
     /// Logs one event, if that is not one line too many.
     pub(super) fn log(&mut self, event: &Event) {
         let node = self.node;

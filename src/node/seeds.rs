@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::limiter::Limiter;
+use super::lookups::Lookups;
+use super::zone;
 use crate::gossip::canonical;
 
 /// At most this many addresses of one name are used at one try; the rest are left out.
@@ -35,13 +37,16 @@ pub(super) enum Seed {
 }
 
 impl Seed {
-    /// Parses `ip:port`, `[ipv6]:port` or `name:port`; the error says what is wrong with it.
+    /// Parses `ip:port`, `[ipv6]:port` or `name:port`; the error says what is wrong with it. A zone
+    /// stays in the address.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return match address {
-                _ if address.port() == 0 => Err("port 0 is nobody's port"),
-                _ if address.ip().is_unspecified() => Err("an unspecified address is no peer's"),
-                _ => Ok(Self::Address(canonical(address))),
+        if let Some(address) = zone::parse(text) {
+            return match address? {
+                address if address.port() == 0 => Err("port 0 is nobody's port"),
+                address if address.ip().is_unspecified() => {
+                    Err("an unspecified address is no peer's")
+                }
+                address => Ok(Self::Address(address)),
             };
         }
         if text.contains('/') {
@@ -70,11 +75,11 @@ impl Seed {
     }
 
     /// The addresses behind this seed at this moment.
-    pub(super) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(super) async fn resolve(&self, lookups: &Lookups) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Address(address) => Ok(vec![*address]),
             Self::Name { host, port } => {
-                let found = tokio::net::lookup_host((host.as_str(), *port)).await?;
+                let found = lookups.lookup(host.clone(), *port).await?.into_iter();
                 Ok(found.take(SEED_ADDRESSES_MAX).map(canonical).collect())
             }
         }
@@ -95,6 +100,7 @@ impl fmt::Display for Seed {
 pub(super) struct Resolver {
     addresses: Vec<SocketAddr>,
     names: Vec<Name>,
+    threads: Lookups,
     lookups: JoinSet<(usize, io::Result<Vec<SocketAddr>>)>,
 }
 
@@ -106,7 +112,7 @@ struct Name {
 }
 
 impl Resolver {
-    pub(super) fn new(seeds: Vec<Seed>) -> Self {
+    pub(super) fn new(seeds: Vec<Seed>, threads: Lookups) -> Self {
         let (mut addresses, mut names) = (Vec::new(), Vec::new());
         for seed in seeds {
             match seed {
@@ -123,6 +129,7 @@ impl Resolver {
         Self {
             addresses,
             names,
+            threads,
             lookups: JoinSet::new(),
         }
     }
@@ -136,10 +143,10 @@ impl Resolver {
             .enumerate()
             .filter(|(_, name)| !name.under_way)
         {
-            let seed = name.seed.clone();
+            let (seed, threads) = (name.seed.clone(), self.threads.clone());
             name.under_way = true;
             self.lookups
-                .spawn(async move { (index, seed.resolve().await) });
+                .spawn(async move { (index, seed.resolve(&threads).await) });
         }
         self.addresses.clone()
     }
@@ -231,7 +238,7 @@ mod tests {
     async fn addresses_come_at_once_and_names_when_they_are_resolved() {
         let seeds = ["192.0.2.7:7946", "127.0.0.1:1", "localhost:7946"];
         let seeds = seeds.map(|seed| Seed::parse(seed).expect("well-formed"));
-        let mut resolver = Resolver::new(seeds.to_vec());
+        let mut resolver = Resolver::new(seeds.to_vec(), Lookups::of_system());
         let at_once: Vec<_> = resolver.begin().iter().map(ToString::to_string).collect();
         assert_eq!(at_once, ["192.0.2.7:7946", "127.0.0.1:1"]);
         assert!(resolver.is_busy());
@@ -243,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_has_one_lookup_under_way_and_can_be_looked_up_again_after_a_failure() {
         let seed = Seed::parse(UNRESOLVABLE).expect("well-formed");
-        let mut resolver = Resolver::new(vec![seed]);
+        let mut resolver = Resolver::new(vec![seed], Lookups::of_system());
         for _ in 0..2 {
             assert!(resolver.begin().is_empty());
             resolver.begin();

@@ -12,7 +12,7 @@
 //! wakes whoever waits for the socket to be [readable](Socket::readable).
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
@@ -20,6 +20,7 @@ use tokio::io::{Interest, Ready};
 
 use super::error::StartError;
 use super::error_queue::{self, QueuedError};
+use super::zone;
 use crate::gossip::canonical;
 
 /// The receive buffer that is asked for, in bytes (4 MiB). The operating system may grant less
@@ -86,7 +87,7 @@ impl Socket {
         })
     }
 
-    /// The bound address, with the real port.
+    /// The bound address, with the real port, and with its zone if it is a link-local one.
     pub(super) fn local_addr(&self) -> SocketAddr {
         self.local
     }
@@ -96,9 +97,11 @@ impl Socket {
         self.granted_bytes
     }
 
-    /// Whether a datagram to `to` can leave through this socket at all.
+    /// Whether a datagram to `to` can leave through this socket at all: not to another family, nor
+    /// to a link-local address without being bound to a link.
     pub(super) fn reaches(&self, to: SocketAddr) -> bool {
-        to.is_ipv4() == self.local.is_ipv4() || self.is_dual_stack()
+        let is_on_link = !zone::is_needed_for(to.ip()) || zone::of(self.local) != 0;
+        is_on_link && (to.is_ipv4() == self.local.is_ipv4() || self.is_dual_stack())
     }
 
     /// The next datagram, if tokio knows the socket to be readable.
@@ -118,8 +121,11 @@ impl Socket {
     }
 
     pub(super) fn try_send(&self, to: SocketAddr, payload: &[u8]) -> io::Result<usize> {
-        self.shared
-            .try_send_to(payload, if self.local.is_ipv6() { mapped(to) } else { to })
+        let to = match self.local {
+            SocketAddr::V6(local) => on_link(mapped(to), local.scope_id()),
+            SocketAddr::V4(_) => to,
+        };
+        self.shared.try_send_to(payload, to)
     }
 
     /// The next error of the error queue, if tokio knows that there is one: without, this asks the
@@ -166,6 +172,16 @@ fn mapped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
         SocketAddr::V6(_) => address,
+    }
+}
+
+/// A link-local address on the link of the socket: members' addresses have no zone.
+fn on_link(to: SocketAddr, scope_id: u32) -> SocketAddr {
+    match to {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, scope_id).into()
+        }
+        _ => to,
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) struct Published(Mutex<Snapshot>);
 
 #[derive(Clone, Debug)]
 struct Snapshot {
+    advertised: SocketAddr,
     stats: NodeStats,
     members: BTreeMap<SocketAddr, Member>,
     /// The members as readers get them; made when one asks, and kept until they change.
@@ -54,12 +55,22 @@ struct Snapshot {
 }
 
 impl Published {
-    pub(super) fn new() -> Self {
+    /// Of a node that advertises `advertised`.
+    pub(super) fn new(advertised: SocketAddr) -> Self {
         Self(Mutex::new(Snapshot {
+            advertised,
             stats: NodeStats::default(),
             members: BTreeMap::new(),
             list: None,
         }))
+    }
+
+    pub(super) fn set_advertised(&self, address: SocketAddr) {
+        self.lock().advertised = address;
+    }
+
+    pub(super) fn advertised(&self) -> SocketAddr {
+        self.lock().advertised
     }
 
     pub(super) fn set_stats(&self, stats: &NodeStats) {

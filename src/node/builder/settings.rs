@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use super::NodeBuilder;
 use crate::gossip::security::{ClusterKey, KeyError, Keyring, Rollout, SigningKey};
-use crate::gossip::{Detection, Profile, Security, canonical};
+use crate::gossip::{Detection, Profile, Security};
 use crate::node::error::StartError;
 use crate::node::key_file::{self, KeyFileError};
+use crate::node::lookups::Lookups;
 use crate::node::seeds::Seed;
+use crate::node::zone;
 
 /// The settings, parsed.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(in crate::node) struct Settings {
     pub(in crate::node) bind: SocketAddr,
     pub(in crate::node) advertise: Option<SocketAddr>,
     pub(in crate::node) seeds: Vec<Seed>,
+    pub(in crate::node) lookups: Lookups,
     pub(in crate::node) event_capacity: usize,
     pub(in crate::node) profile: Profile,
     pub(in crate::node) detection: Detection,
@@ -41,6 +44,7 @@ impl NodeBuilder {
         }
         let is_in_memory = self.is_in_memory;
         let bind = address("bind", self.bind)?;
+        let bind = if is_in_memory { bind } else { bound(bind)? };
         let mut security = security(self.keys, self.rollout, self.clock_skew)?;
         let sign_with = self.sign_with.map(|key| key.read(SigningKey::from_base64));
         security.sign_with = sign_with.transpose()?;
@@ -60,6 +64,9 @@ impl NodeBuilder {
                 value,
                 reason: "a network in memory resolves no names; write an address",
             }),
+            Ok(Seed::Address(seed)) if !is_in_memory => zone::for_seed(seed, bind)
+                .map(Seed::Address)
+                .map_err(|reason| StartError::Seed { value, reason }),
             Ok(seed) => Ok(seed),
             Err(reason) => Err(StartError::Seed { value, reason }),
         };
@@ -70,6 +77,7 @@ impl NodeBuilder {
             bind,
             advertise,
             seeds,
+            lookups: Lookups::of_system(),
             event_capacity,
             profile: self.profile,
             detection: self.detection,
@@ -125,19 +133,32 @@ fn security(
 }
 
 fn address(field: &'static str, value: String) -> Result<SocketAddr, StartError> {
-    match value.parse() {
-        Ok(address) => Ok(canonical(address)),
-        Err(_) if value.parse::<std::net::IpAddr>().is_ok() => Err(StartError::Address {
+    match zone::parse(&value) {
+        Some(Ok(address)) => Ok(address),
+        Some(Err(reason)) => Err(StartError::Address {
+            field,
+            value,
+            reason,
+        }),
+        None if value.parse::<std::net::IpAddr>().is_ok() => Err(StartError::Address {
             field,
             value,
             reason: "the port is missing",
         }),
-        Err(_) => Err(StartError::Address {
+        None => Err(StartError::Address {
             field,
             value,
             reason: "that is no IP address and port",
         }),
     }
+}
+
+fn bound(address: SocketAddr) -> Result<SocketAddr, StartError> {
+    zone::for_bind(address).map_err(|reason| StartError::Address {
+        field: "bind",
+        value: address.to_string(),
+        reason,
+    })
 }
 
 fn advertised(value: String) -> Result<SocketAddr, StartError> {
@@ -150,5 +171,9 @@ fn advertised(value: String) -> Result<SocketAddr, StartError> {
             reason,
         });
     }
-    Ok(address)
+    zone::for_advertise(address).map_err(|reason| StartError::Address {
+        field: "advertise",
+        value: address.to_string(),
+        reason,
+    })
 }

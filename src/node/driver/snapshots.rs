@@ -16,9 +16,7 @@ impl Driver {
     ) -> Self {
         self.snapshots = Some(keeper);
         remembered.show(&mut self.engine);
-        let mut members = remembered.members;
-        members.retain(|&addr| self.is_callable(addr));
-        self.engine.handle_remembered(self.clock.now(), members);
+        self.call_remembered(remembered.members);
         self
     }
 

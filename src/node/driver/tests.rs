@@ -5,6 +5,7 @@ mod unreachable;
 
 use super::*;
 use crate::gossip::{Config, Entropy};
+use crate::node::lookups::Lookups;
 use crate::node::socket::Socket;
 
 /// The other ends of a driver's channels.
@@ -31,10 +32,10 @@ fn driver() -> (Driver, Ends) {
         commands: commands_taken,
         abort: aborted,
         events: broadcast::channel(8).0,
-        published: Arc::new(Published::new()),
+        published: Arc::new(Published::new(advertised)),
         life: life_told,
     };
-    let resolver = Resolver::new(Vec::new());
+    let resolver = Resolver::new(Vec::new(), Lookups::of_system());
     let engine = engine.expect("a sound configuration");
     let driver = Driver::new(engine, socket, clock, advertised, resolver, channels);
     (

@@ -160,7 +160,10 @@ fn a_seed_that_is_not_there_is_told_and_the_loop_goes_idle() {
         runtime.block_on(async {
             let (mut driver, ends) = driver();
             let seed = closed().to_string();
-            driver.resolver = Resolver::new(vec![Seed::parse(&seed).expect("an address")]);
+            driver.resolver = Resolver::new(
+                vec![Seed::parse(&seed).expect("an address")],
+                Lookups::of_system(),
+            );
             let published = Arc::clone(&driver.channels.published);
             let id = fs::read_link("/proc/thread-self").expect("Linux has it");
             let id = id.to_str().expect("text").to_owned();
