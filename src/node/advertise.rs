@@ -157,15 +157,24 @@ async fn sources_towards(
     sources.into_iter().flatten().flatten().collect()
 }
 
-/// This host's global-unicast addresses that a socket on `bound` speaks from, each once.
+/// This host's global-unicast addresses that a socket on `bound` speaks from, each once: those with a
+/// link, or else all.
 fn global(bound: IpAddr, here: &[Address]) -> Vec<IpAddr> {
-    let mut found: Vec<IpAddr> = Vec::new();
-    for ip in here.iter().map(|address| address.ip) {
-        if speaks(bound, ip) && Reach::of(ip) == Reach::Global && !found.contains(&ip) {
-            found.push(ip);
+    let candidates = |is_wanted: fn(&Address) -> bool| {
+        let mut found: Vec<IpAddr> = Vec::new();
+        for ip in here.iter().filter(|one| is_wanted(one)).map(|one| one.ip) {
+            if speaks(bound, ip) && Reach::of(ip) == Reach::Global && !found.contains(&ip) {
+                found.push(ip);
+            }
         }
+        found
+    };
+    let linked = candidates(|address| address.is_up);
+    if linked.is_empty() {
+        candidates(|_| true)
+    } else {
+        linked
     }
-    found
 }
 
 /// Of several addresses the one that stands out to the outside: the only one of a family, or that

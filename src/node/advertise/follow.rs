@@ -8,7 +8,7 @@
 //! - An advertised address that is still there is kept, whatever comes beside it.
 //! - One that is gone is replaced: by the only other one of its interface and family, by the host's
 //!   only one, by that from which seeds are reached, or by that of the default route.
-//! - Loopback and link-local are left as soon as there is another.
+//! - Loopback, link-local and an address that never had a link are left as soon as there is another.
 //! - Where nothing stands out, the node stays where it is, and says so: it names the candidates.
 //!
 //! Bounds: one thread for each node that follows, one look a second, [`PEERS_MAX`] seeds to tell by,
@@ -57,6 +57,8 @@ struct Follower {
     current: IpAddr,
     /// The interface that had it when it was seen last.
     interface: Option<String>,
+    /// Whether that interface has had a link while this was the address.
+    was_up: bool,
     /// What the look before would have had the node move to; `Some(None)` where nothing stood out.
     before: Option<Option<IpAddr>>,
     /// Looks until a state that goes on is told again, and what this was at first.
@@ -69,6 +71,7 @@ impl Follower {
             bound,
             current,
             interface: None,
+            was_up: false,
             before: None,
             quiet: (0, TELL_AGAIN),
         }
@@ -80,14 +83,17 @@ impl Follower {
         let is_here = mine.is_some();
         if let Some(mine) = mine {
             self.interface = Some(mine.interface.clone());
+            self.was_up |= mine.is_up;
         }
+        let candidates = global(self.bound, here);
         let is_global = Reach::of(self.current) == Reach::Global;
-        if is_here && is_global {
+        // One that never had a link was taken for want of a better one.
+        let is_better = self.was_up || candidates.contains(&self.current);
+        if is_here && is_global && is_better {
             self.before = None;
             self.quiet = (0, TELL_AGAIN);
             return None;
         }
-        let candidates = global(self.bound, here);
         let next = self.successor(&candidates, here, peers, host);
         let agreed = self.before == Some(next);
         self.before = Some(next);
@@ -101,10 +107,10 @@ impl Follower {
         Some(Found::Move {
             to,
             interface: on.map_or_else(String::new, |address| address.interface.clone()),
-            why: if is_global {
-                "the advertised address is no longer one of this host's"
-            } else {
-                "this host has an address that others reach"
+            why: match (is_global, is_here) {
+                (true, false) => "the advertised address is no longer one of this host's",
+                (true, true) => "the interface of the advertised address has no link",
+                (false, _) => "this host has an address that others reach",
             },
         })
     }

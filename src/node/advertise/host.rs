@@ -8,6 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 pub(in crate::node) struct Address {
     pub(in crate::node) interface: String,
     pub(in crate::node) ip: IpAddr,
+    /// Whether the interface has a link: a bridge without anything on it has none, nor has a card
+    /// without a cable.
+    pub(in crate::node) is_up: bool,
 }
 
 /// What is asked of the operating system. Neither question sends a packet.
@@ -28,6 +31,7 @@ impl Host for ThisHost {
         let interfaces = if_addrs::get_if_addrs()?.into_iter();
         let addresses = interfaces.map(|interface| Address {
             ip: interface.ip(),
+            is_up: interface.is_oper_up(),
             interface: interface.name,
         });
         Ok(addresses.collect())

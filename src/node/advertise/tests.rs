@@ -22,10 +22,14 @@ impl Host for FakeHost {
     }
 }
 
+/// At the end of an interface's name: it has no link.
+const NO_LINK: char = '!';
+
 pub(super) fn listed(addresses: &[(&str, &str)]) -> Vec<Address> {
     let address = |(interface, text): &(&str, &str)| Address {
-        interface: (*interface).to_owned(),
+        interface: (*interface).trim_end_matches(NO_LINK).to_owned(),
         ip: ip(text),
+        is_up: !interface.ends_with(NO_LINK),
     };
     addresses.iter().map(address).collect()
 }
@@ -117,6 +121,20 @@ async fn a_seed_on_this_host_never_makes_it_advertise_loopback() {
         let chosen = on(&one_address(), "0.0.0.0:5", seeds).await;
         assert_eq!(chosen.expect("chosen").0, "10.0.0.9:5", "{seeds:?}");
     }
+}
+
+#[tokio::test]
+async fn an_interface_without_a_link_is_passed_over_while_there_is_another() {
+    let bridge = ("docker0!", "172.17.0.1");
+    let mut host = FakeHost {
+        addresses: vec![LOOPBACK, bridge, ("eth0", "10.0.0.9")],
+        routes: Vec::new(),
+    };
+    let chosen = on(&host, "0.0.0.0:5", &[]).await;
+    assert_eq!(chosen.expect("chosen").0, "10.0.0.9:5");
+    host.addresses.pop();
+    let chosen = on(&host, "0.0.0.0:5", &[]).await;
+    assert_eq!(chosen.expect("chosen"), ("172.17.0.1:5".into(), true));
 }
 
 #[tokio::test]

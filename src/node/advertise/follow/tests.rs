@@ -106,6 +106,21 @@ fn the_first_address_of_a_host_is_taken_from_loopback_and_from_link_local() {
 }
 
 #[test]
+fn an_address_that_never_had_a_link_is_left_and_one_that_lost_it_is_kept() {
+    let bridge = &[LOOPBACK, ("docker0!", "172.17.0.1")][..];
+    let both = &[LOOPBACK, ("docker0!", "172.17.0.1"), ("eth0", "10.0.0.9")][..];
+    let mut early = follower("0.0.0.0", "172.17.0.1");
+    let found = looks(&mut early, &[bridge, bridge, both, both], &[]);
+    assert_eq!(moved_to(found).as_deref(), Some("10.0.0.9"));
+
+    let up = &[LOOPBACK, ("eth0", "10.0.0.9"), ("docker0", "172.17.0.1")][..];
+    let unplugged = &[LOOPBACK, ("eth0!", "10.0.0.9"), ("docker0", "172.17.0.1")][..];
+    let mut follower = follower("0.0.0.0", "10.0.0.9");
+    let found = looks(&mut follower, &[up, unplugged, unplugged, unplugged], &[]);
+    assert_eq!(found, None);
+}
+
+#[test]
 fn where_nothing_stands_out_the_node_stays_and_says_between_what() {
     let mut follower = follower("0.0.0.0", "10.0.0.9");
     let after = &[LOOPBACK, ("eth1", "10.1.0.9"), ("eth2", "10.2.0.9")][..];
