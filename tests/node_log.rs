@@ -93,3 +93,40 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
     assert!(packets > 10, "packets went to and fro: {packets}");
     assert!(lines.count() < 20, "{} lines", lines.count());
 }
+
+// On the current thread, so that its subscriber is in force.
+#[tokio::test]
+async fn an_address_and_an_endpoint_that_others_cannot_reach_are_told_with_the_fix() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let elsewhere = builder(&[]).advertise("192.0.2.9:7946");
+    let elsewhere = start(elsewhere.on_current_runtime()).await;
+    for id in ["a", "b"] {
+        let registered = elsewhere.register(node_support::instance("users", id));
+        within("register", registered)
+            .await
+            .expect("taken all the same");
+    }
+    let told = lines.of(elsewhere.advertised_addr(), "loopback_endpoint");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for field in ["WARN", "service=\"users\"", "127.0.0.1:8000", "0.0.0.0"] {
+        assert!(told[0].contains(field), "{field}: {told:?}");
+    }
+    let loopback = builder(&[]).bind("0.0.0.0:0").advertise("127.0.0.1:0");
+    let loopback = start(loopback.plaintext().on_current_runtime()).await;
+    let told = lines.of(loopback.advertised_addr(), "unreachable_address");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("WARN") && told[0].contains(".advertise("),
+        "{told:?}"
+    );
+    let registered = loopback.register(node_support::instance("users", "c"));
+    within("register", registered).await.expect("registered");
+    let told = lines.of(loopback.advertised_addr(), "loopback_endpoint");
+    assert!(told.is_empty(), "all of it is on this host: {told:?}");
+}

@@ -39,13 +39,59 @@ async fn an_address_other_than_loopback_wants_plaintext() {
 }
 
 #[tokio::test]
-async fn plaintext_opens_every_address_and_the_loopback_of_the_seed_is_advertised() {
+async fn plaintext_opens_every_address_and_loopback_is_advertised_only_where_there_is_no_other() {
+    // The address of the default route: none, and this host may have only loopback.
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let has_another = probe.connect("203.0.113.1:9").is_ok();
     let seed = free_address();
     let open = builder(&[seed]).bind("0.0.0.0:0").plaintext();
     let node = start(open).await;
     assert!(node.local_addr().ip().is_unspecified());
-    assert_eq!(node.advertised_addr().ip(), seed.ip());
-    assert_eq!(node.advertised_addr().port(), node.local_addr().port());
+    let advertised = node.advertised_addr();
+    assert!(
+        !(has_another && advertised.ip().is_loopback()),
+        "{advertised}"
+    );
+    assert!(!advertised.ip().is_unspecified());
+    assert_eq!(advertised.port(), node.local_addr().port());
+}
+
+#[tokio::test]
+async fn a_zone_is_refused_with_the_reason_where_it_cannot_be_kept() {
+    let base = || {
+        Node::builder()
+            .cluster("test")
+            .bind("127.0.0.1:0")
+            .plaintext()
+    };
+    for (builder, setting, reason) in [
+        (base().bind("[fe80::1]:7946"), "`bind`", "wants its zone"),
+        (base().bind("[::1%1]:7946"), "`bind`", "only a link-local"),
+        (base().bind("[fe80::1%nowhere]:7946"), "`bind`", "interface"),
+        (
+            base().advertise("[fe80::1%2]:7946"),
+            "`advertise`",
+            "leave it out",
+        ),
+        (
+            base().seeds(["[fe80::7%2]:7946"]),
+            "`seeds`",
+            "bound to its link",
+        ),
+        (
+            base().seeds(["[fe80::7]:7946"]),
+            "`seeds`",
+            "bound to its link",
+        ),
+        (
+            base().bind("[fe80::1%2]:7946").seeds(["[fe80::7%3]:7946"]),
+            "`seeds`",
+            "another one than that of `bind`",
+        ),
+    ] {
+        let error = refused(builder).await.to_string();
+        assert!(error.contains(setting) && error.contains(reason), "{error}");
+    }
 }
 
 #[tokio::test]

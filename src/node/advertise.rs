@@ -7,8 +7,10 @@
 //! 4. Several of these: the one from which this host reaches its first seed. A throwaway UDP socket
 //!    is connected to the seed, which makes the kernel choose a source address; no packet is sent.
 //!    A seed on this very host (Debian resolves a host's own name to 127.0.1.1) tells only the
-//!    family; then the address of the default route is taken.
-//! 5. Several and no seed to tell by: the start is refused. A node that advertises the wrong address
+//!    family; then the address of the default route is taken. So it is where no seed resolves: a name
+//!    server that is down fails no start. That is a guess, and the first seed that resolves puts it
+//!    right.
+//! 5. Several and no seeds at all: the start is refused. A node that advertises the wrong address
 //!    joins, is seen, and cannot be reached.
 //! 6. None: the node starts alone, on a link-local IPv4 address or on loopback.
 //!
@@ -42,6 +44,8 @@ pub(super) struct Advertised {
     /// Whether it is one of this host's addresses that was chosen here, and is given up when it is
     /// gone.
     pub(super) follows: bool,
+    /// Whether no seed could tell which address is the one.
+    pub(super) is_guess: bool,
 }
 
 /// The address to advertise for a socket bound to `bound` (with its real port).
@@ -55,6 +59,7 @@ pub(super) async fn choose(
     let fixed = |address| Advertised {
         address,
         follows: false,
+        is_guess: false,
     };
     if let Some(address) = advertise {
         let port = if address.port() == 0 {
@@ -96,15 +101,21 @@ pub(super) async fn choose(
         let ip = ip.unwrap_or_else(|| provisional(bound.ip(), here));
         return Ok(chosen(ip, bound, here));
     }
-    let ip = found
-        .first()
-        .and_then(|local| outgoing(&candidates, local.is_ipv4(), host));
-    ip.map(|ip| chosen(ip, bound, here)).ok_or_else(|| {
+    let ip = match found.first() {
+        Some(local) => outgoing(&candidates, local.is_ipv4(), host),
+        None if seeds.is_empty() => None,
+        None => outgoing(&candidates, true, host).or_else(|| outgoing(&candidates, false, host)),
+    };
+    let Some(ip) = ip else {
         candidates.sort_unstable();
-        StartError::AdvertiseAmbiguous {
+        return Err(StartError::AdvertiseAmbiguous {
             bind: bound,
             candidates,
-        }
+        });
+    };
+    Ok(Advertised {
+        is_guess: found.is_empty(),
+        ..chosen(ip, bound, here)
     })
 }
 
@@ -115,6 +126,7 @@ fn chosen(ip: IpAddr, bound: SocketAddr, here: &[Address]) -> Advertised {
     Advertised {
         address: SocketAddr::new(ip, bound.port()),
         follows: is_listed || ip.is_loopback(),
+        is_guess: false,
     }
 }
 
@@ -229,6 +241,12 @@ fn speaks(bound: IpAddr, ip: IpAddr) -> bool {
 pub(super) fn warn_of(bound: SocketAddr, advertised: Advertised) {
     let node = advertised.address;
     let ip = node.ip();
+    if advertised.is_guess {
+        tracing::warn!(
+            target: super::TARGET, event = "guessed_address", %node, %bound,
+            "this host has several addresses and no seed resolves to tell which one peers reach: advertising that of the default route until one does; set it with .advertise(..)"
+        );
+    }
     if zone::is_needed_for(ip) {
         if zone::of(bound) == 0 {
             tracing::warn!(

@@ -95,6 +95,10 @@ impl NodeBuilder {
     /// Port 0 takes any free one ([`Node::local_addr`] tells which). `0.0.0.0` and `[::]` mean every
     /// address of this host, the latter for IPv4 too; see [`advertise`](Self::advertise). Any address
     /// but a loopback one wants a [`key`](Self::key), or [`plaintext`](Self::plaintext).
+    ///
+    /// A link-local IPv6 address wants its zone, by the interface's name or number:
+    /// `"[fe80::1%eth0]:7946"`. The socket then speaks on that link, and all members have to be bound
+    /// to it so. Any other address with a zone is refused.
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = address.to_string();
         self
@@ -103,9 +107,21 @@ impl NodeBuilder {
     /// The address that the others are told to send to, where it is not the bound one: behind a
     /// port mapping, or on a host with several addresses. Port 0 means the bound port.
     ///
-    /// Default: the bound address. For one that is unspecified, the address that this host uses to
-    /// reach its first seed, or else its only global-unicast address; between several, `start`
-    /// refuses to guess.
+    /// A zone (`%eth0`) means nothing to other hosts, and is refused. An address that was set here stays
+    /// as it is, whatever becomes of the host's addresses.
+    ///
+    /// Default: the bound address. For one that is unspecified, this host's only global-unicast
+    /// address (private ones count), or of several the one from which it reaches its first seed; a
+    /// seed on this very host, as its own name behind Debian's 127.0.1.1, says nothing, and then the
+    /// address of the default route is taken. So it is, with a warning, while no seed's name resolves.
+    /// Without any seeds `start` refuses to guess between several. Loopback and link-local are never
+    /// advertised while there is another address.
+    ///
+    /// Such a node *follows* its host. When its address is gone and another is there, as after a
+    /// change by DHCP, it moves within 3 s: it leaves its old address, joins at the new one as a new
+    /// member, and offers there what was [registered](Node::register) on an unspecified host. On a
+    /// host that has no address yet it starts alone, advertises loopback, warns, exchanges nothing
+    /// with other hosts, and moves in the same way when there is an address.
     pub fn advertise(mut self, address: impl Display) -> Self {
         self.advertise = Some(address.to_string());
         self
@@ -115,7 +131,9 @@ impl NodeBuilder {
     /// and then the node waits to be found. A call replaces what an earlier one set.
     ///
     /// Names are resolved again at every try, and one that does not resolve is a warning and no
-    /// error. This node itself may be among the seeds: every process can be given the same list.
+    /// error. This node itself may be among the seeds: every process can be given the same list. A
+    /// link-local IPv6 address is one only for a node that is [bound](Self::bind) to its link; its
+    /// zone is that of the bound address, or left out.
     pub fn seeds<S: Display>(mut self, seeds: impl IntoIterator<Item = S>) -> Self {
         self.seeds = seeds.into_iter().map(|seed| seed.to_string()).collect();
         self
@@ -239,6 +257,10 @@ impl NodeBuilder {
     /// about the file ever fails a start or holds the node up: it is logged, and counted in
     /// [`NodeStats::snapshot`](super::NodeStats::snapshot).
     ///
+    /// A file that is mounted by itself, or whose directory is read-only, cannot be replaced as a whole
+    /// and is written over, with a warning: a crash meanwhile leaves a damaged file, which is not
+    /// used. Mount its directory instead. An empty file is taken for none.
+    ///
     /// Each process wants a file of its own, on a disk that survives it. With
     /// [`on_current_runtime`](Self::on_current_runtime) a disk that hangs keeps that runtime from being dropped. The instances in it are not checked against
     /// [`trust`](Self::trust).
@@ -270,7 +292,8 @@ impl NodeBuilder {
 
     /// Starts the node. It needs no peer to start: it joins in the background, and never gives up.
     ///
-    /// Waits only where the advertised address depends on a seed's name: for at most 5 s.
+    /// Waits only where the advertised address depends on a seed's name: for at most 5 s. It does not
+    /// wait for an address of this host: see [`advertise`](Self::advertise).
     pub async fn start(self) -> Result<Node, StartError> {
         let on_current_runtime = self.on_current_runtime;
         let settings = self.parse()?;

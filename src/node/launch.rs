@@ -120,13 +120,28 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         entropy,
     } = world;
     let local_addr = socket.local_addr();
-    let advertised = advertise::choose(local_addr, advertise, &seeds, &lookups, &ThisHost).await?;
+    // The snapshot is read meanwhile: what helps where no seed resolves waits for none of them.
+    let choice = advertise::choose(local_addr, advertise, &seeds, &lookups, &ThisHost);
+    #[cfg(feature = "snapshot")]
+    let (choice, mut snapshot) = {
+        let node = advertise.unwrap_or(local_addr);
+        let (kept, cluster) = (settings.snapshot, cluster.as_str());
+        let open = async {
+            match kept {
+                Some(kept) => Some(Keeper::open(kept, cluster, node, clock.now()).await),
+                None => None,
+            }
+        };
+        tokio::join!(choice, open)
+    };
+    #[cfg(not(feature = "snapshot"))]
+    let choice = choice.await;
+    let advertised = choice?;
     let advertised_addr = advertised.address;
     #[cfg(feature = "snapshot")]
-    let snapshot = match settings.snapshot {
-        Some(kept) => Some(Keeper::open(kept, &cluster, advertised_addr, clock.now()).await),
-        None => None,
-    };
+    if let Some((keeper, _)) = &mut snapshot {
+        keeper.moved(advertised_addr);
+    }
     let has_key = !security.keyring.is_empty();
     let signs_as = security.sign_with.as_ref().map(SigningKey::public_key);
     tracing::info!(
@@ -194,7 +209,7 @@ fn follow(
     if !advertised.follows {
         return None;
     }
-    match Following::start(bound, advertised.address, Arc::new(ThisHost)) {
+    match Following::start(bound, advertised, Arc::new(ThisHost)) {
         Ok(following) => Some(following),
         Err(error) => {
             tracing::warn!(
@@ -215,3 +230,6 @@ fn entropy() -> Result<Entropy, StartError> {
     SysRng.try_fill_bytes(&mut seed).map_err(failed)?;
     Ok(Entropy { session, seed })
 }
+
+#[cfg(all(test, feature = "snapshot"))]
+mod tests;

@@ -22,6 +22,8 @@
 //! - **A register can be read** in the local table when it returns.
 //! - **When the node ends, for whatever reason, everybody is told**: calls answer `Closed`, watchers end,
 //!   event streams end. The port is free when [`Node::stopped`] returns.
+//! - **The advertised address is one that others reach**, as far as this host can tell: never loopback
+//!   while there is another, and never one that the host has no longer (see [`NodeBuilder::advertise`]).
 //! - **No disk holds it up**: with the feature `snapshot` it keeps its table in a file, and what goes wrong with that is a
 //!   warning and a counter.
 //! - **The task never keeps the handle alive**: dropping the last [`Node`] leaves, in the background.
@@ -32,8 +34,10 @@
 //! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
 //! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
-//! rate-limited and say in `held_back` how many were left out. A snapshot is told of by `snapshot_read` (at `info`),
-//! `snapshot_unread` and `snapshot_unwritten`, each with the `file`.
+//! rate-limited and say in `held_back` how many were left out. What is wrong with this node's own
+//! address is told with what to do about it: `unreachable_address`, `guessed_address`, `no_address`,
+//! `loopback_endpoint`; that it has `moved` is told at `info`. A snapshot is told of by `snapshot_read` (at `info`),
+//! `snapshot_unread`, `snapshot_unwritten` and `snapshot_in_place`, each with the `file`.
 
 mod advertise;
 mod builder;

@@ -5,7 +5,8 @@
 //! row agree on counts, so that an address that is taken away and given again within a second (as
 //! some DHCP clients do) changes nothing. So a node has moved some 2 s after its address changed.
 //!
-//! - An advertised address that is still there is kept, whatever comes beside it.
+//! - An advertised address that is still there is kept, whatever comes beside it; unless it was a
+//!   guess, and seeds that resolve by now are reached from another one.
 //! - One that is gone is replaced: by the only other one of its interface and family, by the host's
 //!   only one, by that from which seeds are reached, or by that of the default route.
 //! - Loopback, link-local and an address that never had a link are left as soon as there is another.
@@ -22,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::host::{Address, Host, Reach};
-use super::{global, outgoing};
+use super::{Advertised, global, outgoing};
 
 /// How often the interfaces are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -57,6 +58,8 @@ struct Follower {
     current: IpAddr,
     /// The interface that had it when it was seen last.
     interface: Option<String>,
+    /// Whether it was taken for want of a seed to tell by.
+    is_guess: bool,
     /// Whether that interface has had a link while this was the address.
     was_up: bool,
     /// What the look before would have had the node move to; `Some(None)` where nothing stood out.
@@ -71,6 +74,7 @@ impl Follower {
             bound,
             current,
             interface: None,
+            is_guess: false,
             was_up: false,
             before: None,
             quiet: (0, TELL_AGAIN),
@@ -89,12 +93,26 @@ impl Follower {
         let is_global = Reach::of(self.current) == Reach::Global;
         // One that never had a link was taken for want of a better one.
         let is_better = self.was_up || candidates.contains(&self.current);
-        if is_here && is_global && is_better {
+        let stays = is_here && is_global && is_better;
+        // Asked of the operating system only where it can matter.
+        let towards_seeds = if stays && !self.is_guess {
+            None
+        } else {
+            towards(peers, &candidates, host)
+        };
+        if stays && towards_seeds.is_some() {
+            self.is_guess &= towards_seeds != Some(self.current);
+        }
+        if stays && !(self.is_guess && towards_seeds.is_some()) {
             self.before = None;
             self.quiet = (0, TELL_AGAIN);
             return None;
         }
-        let next = self.successor(&candidates, here, peers, host);
+        let next = if stays {
+            towards_seeds
+        } else {
+            self.successor(&candidates, here, towards_seeds, host)
+        };
         let agreed = self.before == Some(next);
         self.before = Some(next);
         if !agreed {
@@ -108,6 +126,7 @@ impl Follower {
             to,
             interface: on.map_or_else(String::new, |address| address.interface.clone()),
             why: match (is_global, is_here) {
+                (true, true) if stays => "seeds are reached from another address of this host",
                 (true, false) => "the advertised address is no longer one of this host's",
                 (true, true) => "the interface of the advertised address has no link",
                 (false, _) => "this host has an address that others reach",
@@ -134,7 +153,7 @@ impl Follower {
         &self,
         candidates: &[IpAddr],
         here: &[Address],
-        peers: &[SocketAddr],
+        towards_seeds: Option<IpAddr>,
         host: &dyn Host,
     ) -> Option<IpAddr> {
         if let [only] = candidates {
@@ -149,10 +168,14 @@ impl Follower {
         if let (Some(only), None) = (same.next(), same.next()) {
             return Some(only);
         }
-        let mut sources = peers.iter().filter_map(|to| host.source_towards(*to));
-        let towards_seeds = sources.find(|ip| candidates.contains(ip));
         towards_seeds.or_else(|| outgoing(candidates, is_ipv4, host))
     }
+}
+
+/// The candidate from which this host reaches a seed.
+fn towards(peers: &[SocketAddr], candidates: &[IpAddr], host: &dyn Host) -> Option<IpAddr> {
+    let mut sources = peers.iter().filter_map(|to| host.source_towards(*to));
+    sources.find(|ip| candidates.contains(ip))
 }
 
 /// The watch over one node's address. It ends when this is dropped.
@@ -168,14 +191,15 @@ impl Following {
     /// Watches for a socket that is bound to `bound` and whose node advertises `advertised`.
     pub(in crate::node) fn start(
         bound: SocketAddr,
-        advertised: SocketAddr,
+        advertised: Advertised,
         host: Arc<dyn Host>,
     ) -> std::io::Result<Self> {
         let (tell, found) = mpsc::channel(1);
         let (end, ended) = std_channel::<()>();
         let peers: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
         let shared = Arc::clone(&peers);
-        let mut follower = Follower::new(bound.ip(), advertised.ip());
+        let mut follower = Follower::new(bound.ip(), advertised.address.ip());
+        follower.is_guess = advertised.is_guess;
         std::thread::Builder::new()
             .name("tidings-address".to_owned())
             .spawn(move || {

@@ -171,6 +171,17 @@ async fn with_several_addresses_and_seeds_on_this_host_the_default_route_decides
 }
 
 #[tokio::test]
+async fn a_name_server_that_is_down_fails_no_start_of_a_host_with_several_addresses() {
+    let host = several_addresses();
+    let seeds = [Seed::parse(UNRESOLVABLE).expect("well-formed")];
+    let bound = address("0.0.0.0:5");
+    let chosen = choose(bound, None, &seeds, &lookups(), &host).await;
+    let chosen = chosen.expect("the address of the default route");
+    assert_eq!(chosen.address, address("10.0.0.9:5"));
+    assert!(chosen.follows && chosen.is_guess);
+}
+
+#[tokio::test]
 async fn a_seed_on_this_host_tells_which_family_a_dual_stack_node_advertises() {
     let host = FakeHost {
         addresses: vec![LOOPBACK, ("eth0", "10.0.0.9"), ("eth0", "fd00::9")],

@@ -38,7 +38,7 @@ pub(in crate::node) struct Settings {
 }
 
 impl NodeBuilder {
-    pub(super) fn parse(self) -> Result<Settings, StartError> {
+    pub(in crate::node) fn parse(self) -> Result<Settings, StartError> {
         if self.cluster.is_empty() {
             return Err(StartError::ClusterMissing);
         }

@@ -28,6 +28,11 @@
 //! on a thread for blocking work, one write at a time; the node's task only collects pointers (10,000 of them in 1 to 5 ms), and waits for no disk. On a
 //! full or hung disk the old file stays, and the node goes on.
 //!
+//! A file that nothing can be renamed over (it is mounted by itself, or its directory is read-only) is
+//! written over in place. Its first byte comes last: a crash in between leaves a file that is
+//! recognised as damaged, and never half of one snapshot and half of another. A warning says once to
+//! mount the directory.
+//!
 //! What is *not* written matters more than what is, because a bad snapshot replaces a good one:
 //!
 //! - nothing while the table is not confirmed: neither what is stale itself, nor half a table while joining;

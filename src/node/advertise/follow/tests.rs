@@ -121,6 +121,27 @@ fn an_address_that_never_had_a_link_is_left_and_one_that_lost_it_is_kept() {
 }
 
 #[test]
+fn a_guess_is_put_right_by_the_first_seed_that_resolves() {
+    let list = &[LOOPBACK, ("eth0", "10.0.0.9"), ("eth1", "10.9.0.2")][..];
+    let mut wrong = follower("0.0.0.0", "10.0.0.9");
+    wrong.is_guess = true;
+    assert_eq!(looks(&mut wrong, &[list, list], &[]), None, "none has");
+    let found = looks(&mut wrong, &[list, list], &[("10.9.", "10.9.0.2")]);
+    assert_eq!(moved_to(found).as_deref(), Some("10.9.0.2"));
+
+    let mut right = follower("0.0.0.0", "10.0.0.9");
+    right.is_guess = true;
+    assert_eq!(
+        looks(&mut right, &[list, list], &[("10.9.", "10.0.0.9")]),
+        None
+    );
+    assert_eq!(
+        looks(&mut right, &[list, list], &[("10.9.", "10.9.0.2")]),
+        None
+    );
+}
+
+#[test]
 fn where_nothing_stands_out_the_node_stays_and_says_between_what() {
     let mut follower = follower("0.0.0.0", "10.0.0.9");
     let after = &[LOOPBACK, ("eth1", "10.1.0.9"), ("eth2", "10.2.0.9")][..];
@@ -161,10 +182,12 @@ async fn the_watch_ends_with_its_node_and_finds_nothing_on_a_host_that_stays_as_
         addresses: vec![LOOPBACK, ("eth0", "10.0.0.9")],
         routes: Vec::new(),
     });
-    let (bound, advertised) = (
-        SocketAddr::from(([0, 0, 0, 0], 5)),
-        SocketAddr::from(([10, 0, 0, 9], 5)),
-    );
+    let bound = SocketAddr::from(([0, 0, 0, 0], 5));
+    let advertised = Advertised {
+        address: SocketAddr::from(([10, 0, 0, 9], 5)),
+        follows: true,
+        is_guess: false,
+    };
     let held: Arc<dyn Host> = Arc::clone(&host) as _;
     let mut following = Following::start(bound, advertised, held).expect("a thread");
     let found = tokio::time::timeout(Duration::from_millis(20), following.next()).await;
