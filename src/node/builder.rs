@@ -259,7 +259,7 @@ impl NodeBuilder {
     ///
     /// A file that is mounted by itself, or whose directory is read-only, cannot be replaced as a whole
     /// and is written over, with a warning: a crash meanwhile leaves a damaged file, which is not
-    /// used. Mount its directory instead. An empty file is taken for none.
+    /// used. Mount its directory instead. An empty file, made to be mounted, is told as damaged once.
     ///
     /// Each process wants a file of its own, on a disk that survives it. With
     /// [`on_current_runtime`](Self::on_current_runtime) a disk that hangs keeps that runtime from being dropped. The instances in it are not checked against

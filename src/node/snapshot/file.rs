@@ -126,10 +126,6 @@ impl Store for SnapshotFile {
         let file = File::open(&self.path).map_err(SnapshotError::Read)?;
         // And then what was opened, which may be another one by now.
         is_usable(&file.metadata().map_err(SnapshotError::Read)?)?;
-        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            // Made so that it can be mounted. A crash never leaves an empty file.
-            return Ok(None);
-        }
         let mut bytes = Vec::new();
         let most = u64::try_from(SNAPSHOT_BYTES_MAX).expect("64 MiB") + 1;
         let read = file.take(most).read_to_end(&mut bytes);
