@@ -19,6 +19,7 @@ use crate::{
     gossip::{
         Instant, Now,
         identity::{PeerId, canonical},
+        members::Peer,
         wire::message::Health,
     },
     registry::ServiceInstance,
@@ -91,12 +92,7 @@ impl Engine {
 
     /// Whoever was known at the new address is not there any more: we are.
     fn clear_place(&mut self, now: Now, addr: SocketAddr) {
-        if let Some(known) = self
-            .members
-            .get(addr)
-            .copied()
-            .filter(|peer| peer.is_active())
-        {
+        if let Some(known) = self.members.get(addr).copied().filter(Peer::is_active) {
             let down = foca::Member::new(known.id, known.incarnation, foca::State::Down);
             self.tell_foca([down], true);
             self.follow(now, known.id, known.incarnation, Health::Down);
@@ -140,6 +136,14 @@ impl Engine {
     fn resolve_again(&mut self, addr: SocketAddr) {
         for ((service, id), given) in &self.unresolved.0 {
             let resolved = given.clone().resolve_hosts(addr.ip());
+            if let Some(endpoint) = resolved.has_unspecified_host() {
+                tracing::warn!(
+                    target: "tidings::gossip", %service, id, %endpoint, %addr,
+                    "not offered at the new address, which cannot stand in for this host: \
+                     register the host's address"
+                );
+                continue;
+            }
             self.own.replace(service, id, resolved);
         }
     }

@@ -51,6 +51,15 @@ pub(in crate::node) enum Found {
     },
 }
 
+/// What one look would have the node do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Nothing,
+    Move(IpAddr),
+    /// To leave its address, and nothing stands out to go to.
+    Another,
+}
+
 /// Decides from one list of addresses to the next.
 #[derive(Debug)]
 struct Follower {
@@ -62,8 +71,8 @@ struct Follower {
     is_guess: bool,
     /// Whether that interface has had a link while this was the address.
     was_up: bool,
-    /// What the look before would have had the node move to; `Some(None)` where nothing stood out.
-    before: Option<Option<IpAddr>>,
+    /// What the look before wished for.
+    before: Wish,
     /// Looks until a state that goes on is told again, and what this was at first.
     quiet: (u32, u32),
 }
@@ -76,7 +85,7 @@ impl Follower {
             interface: None,
             is_guess: false,
             was_up: false,
-            before: None,
+            before: Wish::Nothing,
             quiet: (0, TELL_AGAIN),
         }
     }
@@ -104,7 +113,7 @@ impl Follower {
             self.is_guess &= towards_seeds != Some(self.current);
         }
         if stays && !(self.is_guess && towards_seeds.is_some()) {
-            self.before = None;
+            self.before = Wish::Nothing;
             self.quiet = (0, TELL_AGAIN);
             return None;
         }
@@ -113,9 +122,8 @@ impl Follower {
         } else {
             self.successor(&candidates, here, towards_seeds, host)
         };
-        let agreed = self.before == Some(next);
-        self.before = Some(next);
-        if !agreed {
+        let wish = next.map_or(Wish::Another, Wish::Move);
+        if std::mem::replace(&mut self.before, wish) != wish {
             return None;
         }
         let Some(to) = next else {

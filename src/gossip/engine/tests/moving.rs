@@ -1,4 +1,5 @@
 use super::*;
+use crate::gossip::security::{ClusterKey, Keyring};
 
 /// The node on port `from` is reached on port `to` from now on, and only there.
 fn move_node(world: &mut World, from: u16, to: u16) {
@@ -145,6 +146,23 @@ fn an_address_that_another_member_had_can_be_moved_to() {
     world.until(secs(20), settled).expect("all have followed");
     world.run(secs(60));
     assert!(settled(&world));
+}
+
+#[test]
+fn a_sealed_cluster_follows_a_move_too() {
+    let mut world = World::cluster_with(10, 5, |config| {
+        let key = ClusterKey::from_bytes([1; 32]);
+        config.security.keyring = Keyring::of([key]).unwrap();
+    });
+    world.register(2, "users", "a");
+    world.run(secs(5));
+    move_node(&mut world, 2, 22);
+    let settled = |world: &World| world.is_converged() && world.all_see("users", &["a"]);
+    let took = world.until(secs(5), settled).expect("all have followed");
+    assert!(took < ms(500), "{took:?}");
+    world.run(secs(30));
+    let failures: usize = [1, 3, 4, 5].map(|port| world.failures(port)).iter().sum();
+    assert_eq!(failures, 0);
 }
 
 #[test]

@@ -17,9 +17,11 @@ const DAMAGED: u8 = 0;
 
 /// Whether an error of a step of replacing the file says that it can only be written over.
 pub(super) fn is_called_for(step: &'static str, error: &io::Error) -> bool {
-    match (step, error.kind()) {
-        ("rename", ErrorKind::ResourceBusy | ErrorKind::CrossesDevices) => true,
-        ("create" | "rename", ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => true,
+    match error.kind() {
+        ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => step == "rename",
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            matches!(step, "create" | "rename")
+        }
         _ => false,
     }
 }
