@@ -132,19 +132,21 @@ impl Engine {
         }
     }
 
-    /// Puts the instances with unspecified hosts at `addr`.
+    /// Puts the instances with unspecified hosts at `addr`. Where that is of a family that a listener
+    /// does not hear, the instance is not offered until the node moves to one of the other.
     fn resolve_again(&mut self, addr: SocketAddr) {
         for ((service, id), given) in &self.unresolved.0 {
             let resolved = given.clone().resolve_hosts(addr.ip());
-            if let Some(endpoint) = resolved.has_unspecified_host() {
+            let unheard = resolved.has_unspecified_host().map(ToString::to_string);
+            if let Some(endpoint) = &unheard {
                 tracing::warn!(
-                    target: "tidings::gossip", %service, id, %endpoint, %addr,
-                    "not offered at the new address, which cannot stand in for this host: \
-                     register the host's address"
+                    target: "tidings::gossip", %service, id, endpoint, %addr,
+                    "no longer offered: its listener does not hear the family of the new address; \
+                     register the host's own with .advertise_host(..)"
                 );
-                continue;
             }
-            self.own.replace(service, id, resolved);
+            self.own
+                .set(service, id, Some(resolved).filter(|_| unheard.is_none()));
         }
     }
 

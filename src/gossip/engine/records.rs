@@ -33,12 +33,13 @@ pub(super) struct OwnRecords {
 }
 
 impl OwnRecords {
-    /// Puts `instance` in the place of one of its id, if there is one; it is not written yet.
-    pub(super) fn replace(&mut self, service: &Arc<str>, id: &str, instance: ServiceInstance) {
-        let instances = self.services.get_mut(service);
-        if let Some(own) = instances.and_then(|instances| instances.get_mut(id)) {
-            *own = Arc::new(instance);
-        }
+    /// Puts `instance` in the place of the one of this id, or takes that away; neither is written yet.
+    pub(super) fn set(&mut self, service: &Arc<str>, id: &str, instance: Option<ServiceInstance>) {
+        let instances = self.services.entry(service.clone()).or_default();
+        match instance {
+            Some(instance) => instances.insert(id.to_owned(), Arc::new(instance)),
+            None => instances.remove(id),
+        };
     }
 }
 

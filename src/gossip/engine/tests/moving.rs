@@ -95,6 +95,29 @@ fn what_was_registered_on_an_unspecified_host_is_offered_at_the_new_address() {
 }
 
 #[test]
+fn an_instance_is_not_offered_at_an_address_of_a_family_that_its_listener_does_not_hear() {
+    let mut world = World::new(11);
+    world.start(1, &[]);
+    let builder = ServiceInstance::builder("users").id("a");
+    let users = builder.endpoint("http://0.0.0.0:8000").build().unwrap();
+    world
+        .with(1, |engine, now| engine.register(now, users))
+        .unwrap();
+    let mut offered = Vec::new();
+    for next in ["[2001:db8::9]:7946", "192.0.2.10:7946"] {
+        let next = next.parse().unwrap();
+        world.with(1, |engine, now| assert!(engine.move_to(now, next)));
+        let seen = world.engine(1).directory().get("users");
+        offered.push(
+            seen.iter()
+                .map(|one| one.endpoints()[0].to_string())
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(offered, [vec![], vec!["http://192.0.2.10:8000".to_owned()]]);
+}
+
+#[test]
 fn word_of_the_old_address_brings_nobody_back() {
     let mut world = World::cluster(3, 6);
     world.register(2, "users", "a");
