@@ -8,6 +8,7 @@
 //! | `inbox` | unframing what comes in, who is trusted with what |
 //! | `timeouts` | what is due, and who does it |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
+//! | `key_rollover` | a change of the key, by a list that each host reads |
 //! | `membership` | foca's packets, timers and effects |
 //! | `member` | the members, as users see them |
 //! | `admission` | what of a packet is let in |
@@ -95,6 +96,7 @@ mod inquiries;
 #[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod joining;
+mod key_rollover;
 mod large;
 mod leaving;
 #[cfg(feature = "testing")]
@@ -217,6 +219,8 @@ pub struct Engine {
     answer_budget: Budget,
     /// For what somebody's word about members causes.
     hearsay_budget: Budget,
+    /// For answers about keys.
+    key_answers: Budget,
     boots: Boots,
 
     proofs: Proofs,
@@ -312,6 +316,7 @@ impl Engine {
             news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
             answer_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
             hearsay_budget: Budget::new(HEARSAY_RATE, HEARSAY_BURST, now.instant),
+            key_answers: Budget::new(key_rollover::ANSWERS, key_rollover::ANSWERS, now.instant),
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random()),

@@ -43,6 +43,8 @@ pub(super) enum TimerKey {
     Assembly,
     /// What is stale is too old.
     Stale,
+    /// A change of the key goes on.
+    Keys,
     /// The next step of leaving.
     Leave,
 }
@@ -76,6 +78,7 @@ impl Engine {
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),
                 TimerKey::Stale => self.stale_due(now),
+                TimerKey::Keys => self.keys_due(now),
                 TimerKey::Leave => self.leave_due(now),
             }
         }

@@ -71,6 +71,22 @@ pub struct ClusterKey(Arc<Secret>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash([u8; 32]);
 
+/// The first eight bytes of a key's hash: what names it among members, where the [`KeyId`] could be that of two.
+pub(in crate::gossip) type KeyName = [u8; 8];
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash")
+    }
+}
+
+impl KeyHash {
+    pub(super) fn name(self) -> KeyName {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
 struct Secret {
     bytes: Zeroizing<[u8; KEY_BYTES]>,
     hash: KeyHash,

@@ -31,6 +31,7 @@ mod health;
 mod hostile;
 mod inquiring;
 mod joining;
+mod key_rollover;
 mod large_records;
 mod leaving_cluster;
 mod limits;
