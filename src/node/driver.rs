@@ -13,6 +13,7 @@
 //! - a command is answered after its effect can be read in the table;
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
+mod keys;
 mod queued_errors;
 #[cfg(feature = "snapshot")]
 mod snapshots;
@@ -30,6 +31,7 @@ use tracing::{debug, info, warn};
 
 use super::TARGET;
 use super::clock::Clock;
+use super::key_watch::KeyWatch;
 use super::commands::{Command, Reply};
 use super::limiter::Limiter;
 use super::report::Report;
@@ -37,6 +39,7 @@ use super::seeds::Resolver;
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
 use super::transport::Transport;
+use crate::gossip::security::ClusterKey;
 use crate::gossip::{Engine, Transmit};
 use crate::registry::RegistrarError;
 use crate::table::Event;
@@ -92,6 +95,7 @@ pub(super) struct Driver {
     receive_warnings: Limiter,
     send_warnings: Limiter,
     report: Report,
+    keys: Option<KeyWatch>,
     #[cfg(feature = "snapshot")]
     snapshots: Option<super::snapshot::Keeper>,
 }
@@ -109,6 +113,7 @@ pub(super) struct Channels {
 enum Wake {
     Command(Option<Command>),
     Seeds(Vec<SocketAddr>),
+    Keys(Option<Vec<ClusterKey>>),
     LookAround,
 }
 
@@ -143,6 +148,7 @@ impl Driver {
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
             report: Report::new(advertised),
+            keys: None,
             #[cfg(feature = "snapshot")]
             snapshots: None,
         }
@@ -163,6 +169,7 @@ impl Driver {
                 self.fire_timers();
             }
             self.try_seeds();
+            self.look_for_keys();
             #[cfg(feature = "snapshot")]
             self.keep_snapshot();
             // tokio rounds a deadline up to its next millisecond, be it past already.
@@ -403,11 +410,20 @@ impl Driver {
         let snapshot = self.snapshot_deadline();
         #[cfg(not(feature = "snapshot"))]
         let snapshot = None;
-        let deadlines = [engine, paused, self.leave_by, snapshot];
+        let keys = self.keys.as_ref().filter(|_| self.leave_by.is_none());
+        let keys = keys.and_then(KeyWatch::deadline);
+        let deadlines = [engine, paused, self.leave_by, snapshot, keys];
         let deadline = deadlines.into_iter().flatten().min();
         let sleep = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let node = self.advertised;
+        let keys_read = async {
+            match &mut self.keys {
+                Some(keys) => keys.read(node).await,
                 None => std::future::pending().await,
             }
         };
@@ -418,6 +434,7 @@ impl Driver {
             () = self.socket.readable(), if paused.is_none() => Wake::LookAround,
             command = commands.recv(), if self.leave_by.is_none() => Wake::Command(command),
             addresses = self.resolver.next(), if self.resolver.is_busy() => Wake::Seeds(addresses),
+            keys = keys_read => Wake::Keys(keys),
             () = self.socket.writable(), if self.unsent.is_some() => Wake::LookAround,
             Ok(()) = abort.changed() => Wake::LookAround,
             () = sleep => Wake::LookAround,
@@ -430,6 +447,7 @@ impl Driver {
             // The last handle is gone.
             Wake::Command(None) => self.leave(),
             Wake::Seeds(addresses) => self.hand_in(addresses),
+            Wake::Keys(keys) => self.follow_keys(keys),
             Wake::LookAround => {}
         }
     }

@@ -13,6 +13,7 @@ use super::commands::COMMAND_CAPACITY;
 use super::driver::{Channels, Driver, Life};
 use super::error::StartError;
 use super::handle::{Inner, Node};
+use super::key_watch::KeyWatch;
 use super::seeds::Resolver;
 #[cfg(feature = "snapshot")]
 use super::snapshot::Keeper;
@@ -107,6 +108,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         profile,
         detection,
         security,
+        keys,
         ..
     } = settings;
     let World {
@@ -135,7 +137,14 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     config.bind = local_addr;
     config.detection = detection;
     config.security = security;
-    let engine = Engine::new(config, entropy, clock.now())?;
+    let watched: Vec<_> = config.security.keyring.keys().cloned().collect();
+    let mut engine = Engine::new(config, entropy, clock.now())?;
+    let keys = KeyWatch::of(keys);
+    if keys.is_some() {
+        // From a ring that is as large as a list may be: it fits.
+        let followed = engine.follow_keys(clock.now(), watched);
+        debug_assert!(followed.is_ok(), "{followed:?}");
+    }
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new());
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
@@ -163,6 +172,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     };
     let resolver = Resolver::new(seeds);
     let driver = Driver::new(engine, socket, clock, advertised_addr, resolver, channels);
+    let driver = driver.following(keys);
     #[cfg(feature = "snapshot")]
     let driver = match snapshot {
         Some((keeper, remembered)) => driver.remembering(keeper, remembered),

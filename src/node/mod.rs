@@ -45,6 +45,7 @@ mod error_queue;
 mod events;
 mod handle;
 mod key_file;
+mod key_watch;
 mod keyring;
 mod launch;
 mod limiter;

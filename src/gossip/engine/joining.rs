@@ -74,8 +74,8 @@ impl Engine {
             return;
         }
         self.wants_seeds = true;
-        if self.members.active_len() == 0 {
-            self.guard.try_next_key(now.instant);
+        if self.members.active_len() == 0 && !self.seed_pause.is_zero() {
+            self.guard.try_next_key();
         }
         let longest = self.config.seed_retry_max;
         self.seed_pause = if self.members.active_len() > 0 {

@@ -36,11 +36,20 @@ impl Engine {
         now: Now,
         list: impl IntoIterator<Item = ClusterKey>,
     ) -> Result<bool, KeyringError> {
-        let is_new = self
-            .guard
-            .follow(now.instant, list.into_iter().collect())?;
+        let list: Vec<_> = list.into_iter().collect();
+        let keys: Vec<_> = list.iter().map(ClusterKey::id).collect();
+        let is_new = self.guard.follow(now.instant, list)?;
+        if is_new {
+            let node = self.me.addr;
+            tracing::info!(target: "tidings::gossip", event = "keys_read", %node, ?keys, "another list of keys");
+        }
         self.keys_due(now);
         Ok(is_new)
+    }
+
+    /// How many datagrams were sealed under a key that this node does not have: perhaps its list is out of date.
+    pub const fn unknown_keys(&self) -> u64 {
+        self.stats.dropped.unknown_key
     }
 
     /// Does what is due of a change of the key.

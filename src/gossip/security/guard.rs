@@ -186,12 +186,12 @@ impl Guard {
 
     /// Whether this node opens what is sealed with a key.
     pub(in crate::gossip) fn holds_key(&self, name: KeyName) -> bool {
-        self.keyring.iter().any(|key| key.hash().name() == name)
+        self.keyring.keys().any(|key| key.hash().name() == name)
     }
 
     /// Nobody answers: the next key of the list, if there are several, seals the next calls.
-    pub(in crate::gossip) fn try_next_key(&mut self, now: Instant) {
-        self.rollover.try_next(now, &mut self.keyring);
+    pub(in crate::gossip) fn try_next_key(&mut self) {
+        self.rollover.try_next(&self.keyring);
     }
 
     /// There is no member, and somebody's datagram was opened: it is answered under its own key.
@@ -243,7 +243,8 @@ impl Guard {
         nonce: u64,
         datagram: &mut Vec<u8>,
     ) {
-        let Some(key) = self.keyring.sealing().filter(|_| self.rollout.seals()) else {
+        let sealing = self.rollover.sealing(&self.keyring);
+        let Some(key) = sealing.filter(|_| self.rollout.seals()) else {
             return;
         };
         let sealer = match self.sealer.take() {

@@ -33,6 +33,11 @@ impl Keyring {
         self.0.is_empty()
     }
 
+    /// The keys, the one that seals first.
+    pub fn keys(&self) -> impl Iterator<Item = &ClusterKey> {
+        self.0.iter()
+    }
+
     /// What names the keys, the one that seals first. Two can have the same.
     pub fn ids(&self) -> Vec<KeyId> {
         self.0.iter().map(ClusterKey::id).collect()
@@ -81,9 +86,6 @@ impl Keyring {
         self.0.contains(key)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &ClusterKey> {
-        self.0.iter()
-    }
 
     pub(super) fn into_keys(self) -> Vec<ClusterKey> {
         self.0

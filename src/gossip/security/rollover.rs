@@ -45,6 +45,8 @@ pub(super) struct Rollover {
     /// The list as it was read last; empty while there is none.
     list: Vec<ClusterKey>,
     pending: Option<Pending>,
+    /// Seals in the place of the ring's first key, while nobody answers.
+    trial: Option<ClusterKey>,
     /// Keys that are gone from the list, and until when they open.
     retiring: Vec<(ClusterKey, Instant)>,
 }
@@ -102,6 +104,7 @@ impl Rollover {
         self.retiring
             .extend(gone.into_iter().map(|key| (key, now + PATIENCE)));
         self.list = list;
+        self.trial = None;
         self.pend(now, first, ring);
         Ok(true)
     }
@@ -122,25 +125,29 @@ impl Rollover {
 
     /// Somebody is there, where nobody was: the first key of the list is to seal, if another one does.
     pub(super) fn joined(&mut self, now: Instant, ring: &Keyring) {
+        self.trial = None;
         let sealing = ring.sealing().filter(|key| self.list.contains(key));
         if let (Some(_), Some(first)) = (sealing, self.list.first().cloned()) {
             self.pend(now, first, ring);
         }
     }
 
-    /// Nobody answers: the next key of the list seals.
-    pub(super) fn try_next(&mut self, now: Instant, ring: &mut Keyring) {
-        let sealing = ring.sealing();
-        let at = self.list.iter().position(|key| Some(key) == sealing);
-        if self.list.len() > 1
-            && let Some(next) = self.list.get(at.map_or(0, |at| (at + 1) % self.list.len()))
-        {
-            self.seal_with(now, &next.clone(), ring);
-        }
+    /// Nobody answers: the next key of the list seals for now.
+    pub(super) fn try_next(&mut self, ring: &Keyring) {
+        let tried = self.trial.as_ref().or(ring.sealing());
+        let at = self.list.iter().position(|key| Some(key) == tried);
+        let next = self.list.iter().cycle().nth(at.map_or(0, |at| at + 1));
+        self.trial = next.filter(|key| ring.contains(key)).cloned();
+    }
+
+    /// The key that seals now.
+    pub(super) fn sealing<'a>(&'a self, ring: &'a Keyring) -> Option<&'a ClusterKey> {
+        self.trial.as_ref().or(ring.sealing())
     }
 
     /// The first sign of somebody was sealed with that key: those who hold nothing else hear us by it.
     pub(super) fn adopt(&mut self, now: Instant, hash: KeyHash, ring: &mut Keyring) {
+        self.trial = None;
         let key = self.list.iter().find(|key| key.hash() == hash);
         if let Some(key) = key.cloned()
             && ring.sealing() != Some(&key)
@@ -151,6 +158,7 @@ impl Rollover {
 
     /// The user has decided which key seals, or that one is not to open.
     pub(super) fn overruled(&mut self, ring: &Keyring) {
+        self.trial.take_if(|key| !ring.contains(key));
         self.pending
             .take_if(|pending| !ring.contains(&pending.key) || ring.sealing() == Some(&pending.key));
         self.retiring.retain(|(key, _)| ring.contains(key));
@@ -158,6 +166,7 @@ impl Rollover {
 
     /// The user has promoted a key: nothing else is to seal before the list changes.
     pub(super) fn cancel(&mut self) {
+        self.trial = None;
         self.pending = None;
     }
 

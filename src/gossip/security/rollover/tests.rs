@@ -169,9 +169,11 @@ fn what_a_user_does_to_the_ring_stays_until_the_list_changes() {
 #[test]
 fn each_key_of_the_list_is_tried_while_nobody_answers() {
     let mut follower = Follower::of([3, 2, 1]);
-    for first in [2, 1, 3, 2] {
-        follower.rollover.try_next(at(1), &mut follower.ring);
-        assert_eq!(follower.ring.ids()[0], key(first).id());
+    for sealing in [2, 1, 3, 2] {
+        follower.rollover.try_next(&follower.ring);
+        let found = follower.rollover.sealing(&follower.ring);
+        assert_eq!(found, Some(&key(sealing)));
+        assert_eq!(follower.ring.ids(), ids([3, 2, 1]));
     }
     let hash = key(1).hash();
     follower.rollover.adopt(at(2), hash, &mut follower.ring);
