@@ -7,7 +7,7 @@ mod node_support;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use node_support::{builder, eventually, instance, offers, sees, start};
+use node_support::{builder, offers, sees, start};
 use tidings::gossip::security::KeyId;
 use tidings::{ClusterKey, Node};
 
@@ -102,6 +102,8 @@ async fn a_key_is_changed_by_swapping_a_mounted_secret_while_nodes_run() {
 #[cfg(feature = "testing")]
 mod in_virtual_time {
     use std::time::Duration;
+
+    use node_support::{eventually, instance};
 
     use super::*;
 

@@ -339,6 +339,8 @@ impl Driver {
 
     /// Shows the turn's effects and sends what it brought forth; whether all of it has left.
     fn publish_and_send(&mut self) -> bool {
+        let published = Arc::clone(&self.channels.published);
+        let publishing = published.hold();
         self.engine.publish();
         while let Some((addr, member)) = self.engine.poll_member() {
             self.channels.published.set_member(addr, member);
@@ -350,6 +352,7 @@ impl Driver {
             // No subscriber is no error.
             let _ = self.channels.events.send(event);
         }
+        drop(publishing);
         for (reply, result) in self.replies.drain(..) {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(result);
@@ -466,6 +469,7 @@ impl Drop for Driver {
                 "the node has ended without leaving: the others will find it failed"
             );
         }
+        let _publishing = self.channels.published.hold();
         self.channels.published.clear_members();
         self.engine.directory().close();
     }

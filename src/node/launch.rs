@@ -147,6 +147,10 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     }
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new());
+    // This node itself is a member from the start.
+    while let Some((addr, member)) = engine.poll_member() {
+        published.set_member(addr, member);
+    }
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
     let (abort, aborted) = watch::channel(false);
     let (life_told, life) = watch::channel(Life::Running);

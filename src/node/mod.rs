@@ -62,7 +62,7 @@ mod wait;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};
 pub use error::{ShutdownError, StartError};
-pub use events::{EVENT_CAPACITY, Events, EventsError};
+pub use events::{EVENT_CAPACITY, Events, EventsError, Snapshot};
 pub use handle::Node;
 pub use key_file::KeyFileError;
 pub use keyring::{KeyChangeError, NodeKeyring};

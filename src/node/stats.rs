@@ -43,10 +43,14 @@ pub struct SocketStats {
 
 /// The driver writes it once a turn, the handles read it. Held for a copy, or for the making of the list of members.
 #[derive(Debug)]
-pub(super) struct Published(Mutex<Snapshot>);
+pub(super) struct Published {
+    shown: Mutex<Shown>,
+    /// Held while a turn's changes are shown and told, and while a subscriber reads where they stand.
+    publishing: Mutex<()>,
+}
 
 #[derive(Clone, Debug)]
-struct Snapshot {
+struct Shown {
     stats: NodeStats,
     members: BTreeMap<SocketAddr, Member>,
     /// The members as readers get them; made when one asks, and kept until they change.
@@ -55,11 +59,21 @@ struct Snapshot {
 
 impl Published {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Snapshot {
-            stats: NodeStats::default(),
-            members: BTreeMap::new(),
-            list: None,
-        }))
+        Self {
+            shown: Mutex::new(Shown {
+                stats: NodeStats::default(),
+                members: BTreeMap::new(),
+                list: None,
+            }),
+            publishing: Mutex::new(()),
+        }
+    }
+
+    /// Nothing is shown or told by anybody else while this is held.
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_stats(&self, stats: &NodeStats) {
@@ -94,8 +108,8 @@ impl Published {
         Arc::clone(list)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+    fn lock(&self) -> MutexGuard<'_, Shown> {
         // The list is dropped with every change of what it is made of, so a panic in between shows an older one at most.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

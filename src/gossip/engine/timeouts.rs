@@ -61,6 +61,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Now) {
         self.notice_pause(now);
         self.replica.expire(now.instant);
+        self.note_gone();
         while let Some(key) = self.timers.pop_due(now.instant) {
             match key {
                 TimerKey::Foca(number) => self.foca_timer_due(now, number),
