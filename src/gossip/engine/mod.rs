@@ -193,6 +193,8 @@ pub struct Engine {
     next_probe: Option<u64>,
     /// Likewise, when it is to ask others to probe.
     indirect_probe: Option<u64>,
+    /// Since which of foca's beginnings probes have a phase of their own.
+    phased: Option<foca::TimerToken>,
     /// foca's timer for gossip, while it has nothing to say.
     silent_gossip: Option<foca::Timer<PeerId>>,
     haste: Haste,
@@ -298,6 +300,7 @@ impl Engine {
             local_health: LocalHealth::default(),
             probe: None,
             next_probe: None,
+            phased: None,
             indirect_probe: None,
             silent_gossip: None,
             haste: Haste::default(),
@@ -361,6 +364,7 @@ impl Engine {
     /// batch of inputs; until then readers see the state before the batch.
     pub fn publish(&mut self) {
         self.confirm_stale();
+        self.note_gone();
         self.replica.publish(&self.directory);
     }
 
