@@ -42,7 +42,7 @@ use super::transport::Transport;
 use crate::gossip::security::ClusterKey;
 use crate::gossip::{Engine, Transmit};
 use crate::registry::RegistrarError;
-use crate::table::Event;
+use crate::table::{Event, Told};
 
 /// The most datagrams received in one turn, and the most sent.
 const DATAGRAMS_PER_TURN: usize = 256;
@@ -345,8 +345,8 @@ impl Driver {
         while let Some((addr, member)) = self.engine.poll_member() {
             self.channels.published.set_member(addr, member);
         }
-        while let Some(event) = self.engine.poll_event() {
-            self.report.log(&event);
+        while let Some(Told { event, before }) = self.engine.poll_told() {
+            self.report.log(&event, before.as_deref());
             #[cfg(feature = "snapshot")]
             self.note_for_snapshot(&event);
             // No subscriber is no error.

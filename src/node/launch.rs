@@ -128,8 +128,8 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     tracing::info!(
         target: TARGET, event = "started", node = %advertised_addr, bound = %local_addr, cluster,
         seeds = seeds.len(), receive_buffer_asked = RECEIVE_BUFFER_BYTES,
-        receive_buffer_granted = socket.granted_bytes(), keys = ?security.keyring.ids(),
-        rollout = ?has_key.then_some(security.rollout), signs_as = signs_as.map(tracing::field::display),
+        receive_buffer_granted = socket.granted_bytes(), keys = has_key.then(|| tracing::field::debug(security.keyring.ids())),
+        rollout = has_key.then(|| tracing::field::debug(security.rollout)), signs_as = signs_as.map(tracing::field::display),
         "node started"
     );
 

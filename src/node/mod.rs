@@ -31,12 +31,15 @@
 //! The `tracing` target is `tidings::node`. At `info` there is one line for each membership or service
 //! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
-//! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
-//! rate-limited and say in `held_back` how many were left out. A snapshot is told of by `snapshot_read` (at `info`),
+//! `member`, and where they apply `service`, `id`, `version`, `status` (`up`, `unhealthy` or `draining`), `endpoints`,
+//! `instances` (a number) and, of what was updated, `changed`. A field that is empty is left out. Warnings that could repeat are
+//! rate-limited and say in `held_back` how many were left out. Keys that come from a file are told of by `keys_unread`
+//! here, and by `keys_read`, `key_seals` and `key_removed` under the target `tidings::gossip`, each by their ids. A snapshot is told of by `snapshot_read` (at `info`),
 //! `snapshot_unread` and `snapshot_unwritten`, each with the `file`.
 
 mod advertise;
 mod builder;
+mod changes;
 mod clock;
 mod commands;
 mod driver;

@@ -47,6 +47,7 @@ mod watcher;
 
 pub use directory::Directory;
 pub use event::Event;
+pub(crate) use event::Told;
 pub use fingerprint::{BUCKETS, Fingerprint, ItemHash};
 pub(crate) use fingerprint::{ItemHasher, addr_bytes};
 pub use handle::{InstancesRef, ServiceHandle};

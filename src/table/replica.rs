@@ -46,7 +46,7 @@ use holding::{Holding, Standing};
 
 use super::{
     directory::Directory,
-    event::Event,
+    event::{Event, Told},
     fingerprint::Fingerprint,
     instant::Instant,
     record::{Owner, Record},
@@ -126,6 +126,12 @@ impl Replica {
 
     /// What happened since this was called last.
     pub fn take_events(&mut self) -> VecDeque<Event> {
+        let told = self.visible.take_events().into_iter();
+        told.map(|told| told.event).collect()
+    }
+
+    /// The same, with what was before each update.
+    pub(crate) fn take_told(&mut self) -> VecDeque<Told> {
         self.visible.take_events()
     }
 

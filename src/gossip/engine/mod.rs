@@ -76,7 +76,7 @@ use super::{
     timers::Timers,
     wire::frame::{ClusterTag, Nonces},
 };
-use crate::table::{Directory, Event, ItemHash, Replica};
+use crate::table::{Directory, Event, ItemHash, Replica, Told};
 
 #[cfg(feature = "testing")]
 pub use self::lies::Lie;
@@ -241,7 +241,7 @@ pub struct Engine {
     transmits: VecDeque<Transmit>,
     /// What they take, in bytes.
     transmit_bytes: usize,
-    events: VecDeque<Event>,
+    events: VecDeque<Told>,
     stats: Stats,
     logs: LogGate,
 }
@@ -354,8 +354,13 @@ impl Engine {
 
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.poll_told().map(|told| told.event)
+    }
+
+    /// The same, with what was before, where it is an update.
+    pub(crate) fn poll_told(&mut self) -> Option<Told> {
         if self.events.is_empty() {
-            self.events = self.replica.take_events();
+            self.events = self.replica.take_told();
         }
         self.events.pop_front()
     }
