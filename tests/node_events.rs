@@ -23,8 +23,12 @@ impl Told {
         let services = snapshot.services.iter();
         let instances = services.flat_map(|(name, instances)| {
             let key = |id: &str| (name.clone(), id.to_owned());
-            let version = |i: &tidings::registry::ServiceInstance| (key(i.id()), i.version().to_owned());
-            instances.iter().map(move |i| version(i)).collect::<Vec<_>>()
+            let version =
+                |i: &tidings::registry::ServiceInstance| (key(i.id()), i.version().to_owned());
+            instances
+                .iter()
+                .map(move |i| version(i))
+                .collect::<Vec<_>>()
         });
         Self {
             members: snapshot.members.iter().map(|member| member.addr).collect(),
@@ -53,7 +57,10 @@ impl Told {
                 assert!(before.is_some(), "{instance} was not there");
             }
             Event::Deregistered { instance, .. } => {
-                assert!(self.instances.remove(&key(&instance)).is_some(), "{instance}");
+                assert!(
+                    self.instances.remove(&key(&instance)).is_some(),
+                    "{instance}"
+                );
             }
             other => panic!("{other}"),
         }
@@ -62,7 +69,8 @@ impl Told {
     async fn follow(&mut self, events: &mut Events, last: &str) {
         loop {
             let event = within("an event", events.next()).await.expect("no gap");
-            let is_last = matches!(&event, Event::Registered { instance, .. } if instance.name() == last);
+            let is_last =
+                matches!(&event, Event::Registered { instance, .. } if instance.name() == last);
             self.apply(event);
             if is_last {
                 return;
@@ -96,7 +104,9 @@ async fn what_a_subscription_reads_and_what_it_is_told_leave_no_gap() {
         tokio::task::yield_now().await;
     }
     writing.await.expect("written");
-    node.register(instance("last", "a")).await.expect("registered");
+    node.register(instance("last", "a"))
+        .await
+        .expect("registered");
     let end = Told::of(&node.subscribe().0);
     assert!(subscriptions.len() > 20, "{}", subscriptions.len());
     // Of many, some hundred will do.
@@ -115,14 +125,20 @@ async fn a_member_is_in_the_snapshot_or_told_of_and_never_both() {
     let mut told = Told::of(&snapshot);
     assert_eq!(told.members, BTreeSet::from([node.advertised_addr()]));
     let other = join([&node]).await;
-    other.register(instance("first", "a")).await.expect("registered");
+    other
+        .register(instance("first", "a"))
+        .await
+        .expect("registered");
     told.follow(&mut events, "first").await;
     let (snapshot, mut later) = node.subscribe();
     assert_eq!(Told::of(&snapshot), told);
     assert_eq!(snapshot.members.len(), 2);
     within("shutdown", other.shutdown()).await.expect("left");
     let event = within("an event", later.next()).await.expect("it runs");
-    assert!(matches!(event, Event::Deregistered { .. } | Event::Left { .. }), "{event}");
+    assert!(
+        matches!(event, Event::Deregistered { .. } | Event::Left { .. }),
+        "{event}"
+    );
 }
 
 #[tokio::test]

@@ -133,7 +133,11 @@ mod in_virtual_time {
         let mut events = first.events();
         secrets[0].swap(NEW, 0o440);
         pass(110).await;
-        assert_eq!(ids(&first).await, [id(OLD), id(NEW)], "it opens, and seals later");
+        assert_eq!(
+            ids(&first).await,
+            [id(OLD), id(NEW)],
+            "it opens, and seals later"
+        );
         offers(&second, &first).await;
         secrets[1].swap(NEW, 0o440);
         pass(10).await;
@@ -142,7 +146,10 @@ mod in_virtual_time {
         pass(125).await;
         assert_eq!(ids(&first).await, [id(NEW)]);
         assert_eq!(ids(&second).await, [id(NEW)]);
-        first.register(instance("orders", "a")).await.expect("registered");
+        first
+            .register(instance("orders", "a"))
+            .await
+            .expect("registered");
         pass(1).await;
         assert_eq!(second.service("orders").instances().len(), 1);
         while let Some(event) = events.try_next().expect("not lagged") {
@@ -178,10 +185,20 @@ mod in_virtual_time {
         secrets[1].swap(&format!("{OLD}\n{NEW}"), 0o440);
         assert_eq!(ids(&second).await, [id(OLD)]);
         first.keyring().promote(&new).await.expect("promoted");
-        first.register(instance("orders", "a")).await.expect("registered");
+        first
+            .register(instance("orders", "a"))
+            .await
+            .expect("registered");
         let before = tokio::time::Instant::now();
-        eventually("the key", || second.service("orders").instances().len() == 1).await;
-        assert!(before.elapsed() < Duration::from_secs(4), "{:?}", before.elapsed());
+        eventually("the key", || {
+            second.service("orders").instances().len() == 1
+        })
+        .await;
+        assert!(
+            before.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            before.elapsed()
+        );
     }
 }
 
@@ -192,7 +209,12 @@ async fn a_file_that_everybody_may_read_wants_a_word_of_its_own() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).expect("set");
     let refused = builder(&[]).key_file(&path).start().await;
     let error = refused.expect_err("refused").to_string();
-    assert!(error.contains("danger_accept_world_readable_key_files"), "{error}");
-    let accepting = builder(&[]).key_file(&path).danger_accept_world_readable_key_files();
+    assert!(
+        error.contains("danger_accept_world_readable_key_files"),
+        "{error}"
+    );
+    let accepting = builder(&[])
+        .key_file(&path)
+        .danger_accept_world_readable_key_files();
     start(accepting).await;
 }

@@ -76,7 +76,10 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
         .build()
         .expect("valid");
     second.register(moved).await.expect("registered");
-    eventually("the update", || !lines.of(first.advertised_addr(), "updated").is_empty()).await;
+    eventually("the update", || {
+        !lines.of(first.advertised_addr(), "updated").is_empty()
+    })
+    .await;
     let mut events = first.events();
     within("shutdown", second.shutdown()).await.expect("left");
     end_of(second.advertised_addr(), &mut events).await;
@@ -98,7 +101,10 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
     ] {
         assert!(registered.contains(&field), "{field}: {registered}");
     }
-    assert!(!registered.contains("version="), "it is empty: {registered}");
+    assert!(
+        !registered.contains("version="),
+        "it is empty: {registered}"
+    );
     let updated = &lines.of(node, "updated")[0];
     for field in [
         "version=\"2\"",
@@ -111,7 +117,10 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
     assert!(!lines.of(node, "joined")[0].contains("instances="));
     assert!(lines.of(node, "left")[0].contains("instances="));
     let started = &lines.of(node, "started")[0];
-    assert!(!started.contains("rollout=") && !started.contains("keys="), "{started}");
+    assert!(
+        !started.contains("rollout=") && !started.contains("keys="),
+        "{started}"
+    );
     assert_eq!(lines.of(member, "stopped").len(), 1);
     let packets = first.stats().gossip.datagrams_received;
     assert!(packets > 10, "packets went to and fro: {packets}");

@@ -41,7 +41,11 @@ pub(super) fn between(before: &ServiceInstance, after: &ServiceInstance) -> Stri
         changes.push(format!("version {was} -> {is}"));
     }
     let sorted = |instance: &ServiceInstance| {
-        let mut endpoints: Vec<_> = instance.endpoints().iter().map(|e| e.as_str().to_owned()).collect();
+        let mut endpoints: Vec<_> = instance
+            .endpoints()
+            .iter()
+            .map(|e| e.as_str().to_owned())
+            .collect();
         endpoints.sort_unstable();
         endpoints
     };
@@ -49,7 +53,9 @@ pub(super) fn between(before: &ServiceInstance, after: &ServiceInstance) -> Stri
         changes.push("endpoints".to_owned());
     }
     let (was, is) = (before.metadata(), after.metadata());
-    let kept = was.iter().filter(|(key, value)| is.get(*key) != Some(*value));
+    let kept = was
+        .iter()
+        .filter(|(key, value)| is.get(*key) != Some(*value));
     let added = is.keys().filter(|key| !was.contains_key(*key));
     let mut keys: Vec<_> = kept.map(|(key, _)| key).chain(added).collect();
     keys.sort_unstable();
@@ -86,8 +92,14 @@ mod tests {
 
     #[test]
     fn each_field_that_differs_is_named_and_no_other() {
-        let before = instance(&["http://10.0.0.1:80", "grpc://10.0.0.1:90"], &[("zone", "a"), ("x", "1")]);
-        let turned = instance(&["grpc://10.0.0.1:90", "http://10.0.0.1:80"], &[("zone", "a"), ("x", "1")]);
+        let before = instance(
+            &["http://10.0.0.1:80", "grpc://10.0.0.1:90"],
+            &[("zone", "a"), ("x", "1")],
+        );
+        let turned = instance(
+            &["grpc://10.0.0.1:90", "http://10.0.0.1:80"],
+            &[("zone", "a"), ("x", "1")],
+        );
         assert_eq!(between(&before, &turned), "");
         let drained = before.clone().with_status(Status::Draining);
         assert_eq!(between(&before, &drained), "status up -> draining");
@@ -99,7 +111,10 @@ mod tests {
 
     #[test]
     fn of_a_long_list_the_first_eight_are_named() {
-        assert_eq!(listed((1..=9).map(|n| n * 10)), "10 20 30 40 50 60 70 80 and 1 more");
+        assert_eq!(
+            listed((1..=9).map(|n| n * 10)),
+            "10 20 30 40 50 60 70 80 and 1 more"
+        );
         assert_eq!(listed(0..0), "");
     }
 }

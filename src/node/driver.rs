@@ -31,8 +31,8 @@ use tracing::{debug, info, warn};
 
 use super::TARGET;
 use super::clock::Clock;
-use super::key_watch::KeyWatch;
 use super::commands::{Command, Reply};
+use super::key_watch::KeyWatch;
 use super::limiter::Limiter;
 use super::report::Report;
 use super::seeds::Resolver;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{TARGET, changes};
 use super::limiter::Limiter;
+use super::{TARGET, changes};
 use crate::registry::ServiceInstance;
 use crate::table::Event;
 
@@ -108,7 +108,12 @@ impl Report {
         permits
     }
 
-    fn member_changed(&mut self, event: &'static str, member: SocketAddr, instances: Option<usize>) {
+    fn member_changed(
+        &mut self,
+        event: &'static str,
+        member: SocketAddr,
+        instances: Option<usize>,
+    ) {
         if self.permits() {
             let node = self.node;
             info!(target: TARGET, event, %node, %member, instances, "member {event}");

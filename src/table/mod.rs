@@ -34,6 +34,7 @@
 //! - What was published before [`Directory::close`] is seen by every watcher before it sees the
 //!   end.
 
+mod cost;
 mod directory;
 mod event;
 mod fingerprint;

@@ -6,7 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Instant, directory::Directory, event::{Event, Told}, record::Owner, stale::Stale};
+use super::{
+    Instant,
+    directory::Directory,
+    event::{Event, Told},
+    record::Owner,
+    stale::Stale,
+};
 use crate::registry::ServiceInstance;
 
 /// One service's instances in the order in which readers get them.

@@ -86,7 +86,6 @@ impl Keyring {
         self.0.contains(key)
     }
 
-
     pub(super) fn into_keys(self) -> Vec<ClusterKey> {
         self.0
     }

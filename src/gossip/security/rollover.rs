@@ -91,9 +91,7 @@ impl Rollover {
         let retired = self.retiring.iter().filter(|(key, _)| !list.contains(key));
         let new: Vec<_> = list.iter().filter(|key| !ring.contains(key)).collect();
         // Checked before anything changes. What retires makes room in time.
-        if gone.len() + retired.count() > KEYS_MAX
-            || ring.len() + new.len() > 2 * KEYS_MAX
-        {
+        if gone.len() + retired.count() > KEYS_MAX || ring.len() + new.len() > 2 * KEYS_MAX {
             return Err(KeyringError::Full);
         }
         for key in new {
@@ -113,7 +111,11 @@ impl Rollover {
     fn pend(&mut self, now: Instant, first: ClusterKey, ring: &Keyring) {
         if ring.sealing() == Some(&first) {
             self.pending = None;
-        } else if self.pending.as_ref().is_none_or(|pending| pending.key != first) {
+        } else if self
+            .pending
+            .as_ref()
+            .is_none_or(|pending| pending.key != first)
+        {
             self.pending = Some(Pending {
                 key: first,
                 until: now + PATIENCE,
@@ -159,8 +161,9 @@ impl Rollover {
     /// The user has decided which key seals, or that one is not to open.
     pub(super) fn overruled(&mut self, ring: &Keyring) {
         self.trial.take_if(|key| !ring.contains(key));
-        self.pending
-            .take_if(|pending| !ring.contains(&pending.key) || ring.sealing() == Some(&pending.key));
+        self.pending.take_if(|pending| {
+            !ring.contains(&pending.key) || ring.sealing() == Some(&pending.key)
+        });
         self.retiring.retain(|(key, _)| ring.contains(key));
     }
 
@@ -236,7 +239,9 @@ impl Rollover {
 
     /// The name of the key that is to seal.
     pub(super) fn asks_for(&self) -> Option<KeyName> {
-        self.pending.as_ref().map(|pending| pending.key.hash().name())
+        self.pending
+            .as_ref()
+            .map(|pending| pending.key.hash().name())
     }
 
     /// Which of the `live` members are asked now whether they hold the key that is to seal.

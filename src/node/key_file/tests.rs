@@ -65,10 +65,18 @@ fn a_file_that_is_empty_or_half_written_gives_no_key_and_shows_nothing() {
     // From the second key's first character to its last but one.
     for length in 46..whole.len() - 2 {
         let error = all(&folder.file("cut.key", &whole[..length])).unwrap_err();
-        assert!(matches!(error, KeyFileError::Key { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, KeyFileError::Key { .. }),
+            "{length}: {error}"
+        );
         assert!(!format!("{error} {error:?}").contains("AAAA"));
     }
-    assert_eq!(all(&folder.file("whole.key", &whole[..whole.len() - 1])).unwrap().len(), 2);
+    assert_eq!(
+        all(&folder.file("whole.key", &whole[..whole.len() - 1]))
+            .unwrap()
+            .len(),
+        2
+    );
     let error = all(&folder.file("binary.key", [0xFF, 0xFE, 0x00])).unwrap_err();
     assert!(matches!(error, KeyFileError::Key { .. }), "{error}");
 }
@@ -99,7 +107,13 @@ fn owner_group_and_mode_decide_who_may_use_a_file() {
         process.may_use(Path::new("cluster.key"), uid, gid, 0o100_000 | mode, rules)
     };
     for uid in [0, 1_000] {
-        for (gid, mode) in [(1_000, 0o600), (9, 0o400), (2_000, 0o440), (1_000, 0o640), (9, 0o600)] {
+        for (gid, mode) in [
+            (1_000, 0o600),
+            (9, 0o400),
+            (2_000, 0o440),
+            (1_000, 0o640),
+            (9, 0o600),
+        ] {
             may(&strict, uid, gid, mode).expect("it is nobody else's");
         }
         for (gid, mode) in [
@@ -127,7 +141,10 @@ fn owner_group_and_mode_decide_who_may_use_a_file() {
     }
     for rules in [&strict, &open] {
         let error = may(rules, 1_001, 1_000, 0o600).unwrap_err();
-        assert!(matches!(error, KeyFileError::Owner { uid: 1_001, .. }), "{error}");
+        assert!(
+            matches!(error, KeyFileError::Owner { uid: 1_001, .. }),
+            "{error}"
+        );
     }
 }
 
@@ -141,7 +158,11 @@ fn each_refusal_names_the_way_out_of_a_read_only_mount() {
     for (uid, mode) in [(7, 0o600), (0, 0o444)] {
         let error = process.may_use(Path::new("a.key"), uid, 0, mode, &Rules::default());
         let error = error.unwrap_err().to_string();
-        for hint in ["defaultMode", "fsGroup", "danger_accept_world_readable_key_files"] {
+        for hint in [
+            "defaultMode",
+            "fsGroup",
+            "danger_accept_world_readable_key_files",
+        ] {
             assert!(error.contains(hint), "{hint}: {error}");
         }
     }
@@ -158,7 +179,10 @@ fn symbolic_links_are_followed_and_the_file_behind_them_counts() {
     assert_eq!(all(&link).unwrap().len(), 1);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o604)).unwrap();
     let error = all(&link).unwrap_err();
-    assert!(matches!(error, KeyFileError::Exposed { mode: 0o604, .. }), "{error}");
+    assert!(
+        matches!(error, KeyFileError::Exposed { mode: 0o604, .. }),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]

@@ -347,14 +347,21 @@ fn nodes_that_started_together_probe_at_times_spread_over_the_period() {
             }
         }
     }
-    assert_eq!(phases.len(), usize::from(n), "each probes within two periods");
+    assert_eq!(
+        phases.len(),
+        usize::from(n),
+        "each probes within two periods"
+    );
     let mut tenths = [0; 10];
     for phase in phases.values() {
         let tenth = phase.as_nanos() * 10 / period.as_nanos() % 10;
         tenths[usize::try_from(tenth).unwrap()] += 1;
     }
     // Ten on average; by chance outside of this once in ten thousand seeds.
-    assert!(tenths.iter().all(|count| (1..=22).contains(count)), "{tenths:?}");
+    assert!(
+        tenths.iter().all(|count| (1..=22).contains(count)),
+        "{tenths:?}"
+    );
 }
 
 #[test]
@@ -369,7 +376,10 @@ fn the_first_probe_is_at_most_a_period_after_the_first_member() {
         let took = world
             .until(secs(5), |world| world.engine(1).probe.is_some())
             .expect("it probes");
-        assert!(took <= Config::lan("test", addr(1)).probe_period, "{took:?}");
+        assert!(
+            took <= Config::lan("test", addr(1)).probe_period,
+            "{took:?}"
+        );
         firsts.insert(took);
     }
     assert_eq!(firsts.len(), 20, "each at a time of its own");

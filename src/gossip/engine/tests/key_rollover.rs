@@ -82,7 +82,9 @@ fn rotate_under_load(seed: u64, lists: &[(u64, &[u8])], apart: u64) {
         pending.push((world.now, service));
         world.run(secs(1));
         pending.retain(|(_, service)| !world.all_see(service, &["a"]));
-        let late = pending.iter().find(|(since, _)| world.now - *since > secs(2));
+        let late = pending
+            .iter()
+            .find(|(since, _)| world.now - *since > secs(2));
         assert_eq!(late, None, "in second {second}, seed {seed}");
     }
     let last = lists.last().expect("a list").1;
@@ -109,7 +111,9 @@ fn a_list_that_all_see_at_once_seals_within_two_seconds_and_the_old_key_opens_fo
     for port in 1..=20 {
         world.reads(port, &[2]);
     }
-    let took = world.until(secs(10), |world| (1..=20).all(|port| world.sealing(port) == id(2)));
+    let took = world.until(secs(10), |world| {
+        (1..=20).all(|port| world.sealing(port) == id(2))
+    });
     assert!(took.expect("all seal") < secs(2), "{took:?}");
     world.run(secs(118));
     assert!(world.all_hold(&[2, 1]));
@@ -167,7 +171,11 @@ fn whether_a_key_is_held_is_said_to_members_alone_and_never_in_the_clear() {
     let name = world.with(1, |engine, now| {
         engine.follow_keys(now, [key(2), key(1)]).unwrap();
         let live: Vec<_> = engine.members.iter().map(|peer| peer.id).collect();
-        engine.guard.ask_for_key(now.instant, live.iter()).unwrap().0
+        engine
+            .guard
+            .ask_for_key(now.instant, live.iter())
+            .unwrap()
+            .0
     });
     let question = HeldKey {
         key: name,
@@ -202,5 +210,9 @@ fn whether_a_key_is_held_is_said_to_members_alone_and_never_in_the_clear() {
     let after = world.engine(1).stats();
     assert_eq!(after.dropped.plaintext, before.dropped.plaintext + 1);
     world.run(secs(20));
-    assert_eq!(world.sealing(1), id(1), "only the member itself can show it");
+    assert_eq!(
+        world.sealing(1),
+        id(1),
+        "only the member itself can show it"
+    );
 }

@@ -248,11 +248,17 @@ impl World {
             node.events.push(event);
         }
         let others = node.engine.members();
-        let others = others.iter().filter(|member| !member.is_self).map(|m| Owner {
-            addr: m.addr,
-            boot: m.boot,
-        });
-        assert!(node.told.iter().copied().eq(others), "members, and events of them");
+        let others = others
+            .iter()
+            .filter(|member| !member.is_self)
+            .map(|m| Owner {
+                addr: m.addr,
+                boot: m.boot,
+            });
+        assert!(
+            node.told.iter().copied().eq(others),
+            "members, and events of them"
+        );
         node.engine.assert_books_agree();
         node.engine.assert_detection_goes_on();
         while let Some(Transmit { to, payload }) = node.engine.poll_transmit() {

@@ -195,5 +195,8 @@ fn members_are_asked_100_times_a_second_and_each_ever_later() {
     };
     assert_eq!([0, 200, 400, 600].map(&mut asked), [20, 20, 10, 0]);
     assert_eq!([1_000, 1_200, 1_400].map(&mut asked), [20, 20, 10]);
-    assert_eq!([2_000, 3_000, 3_200, 3_400].map(&mut asked), [0, 20, 20, 10]);
+    assert_eq!(
+        [2_000, 3_000, 3_200, 3_400].map(&mut asked),
+        [0, 20, 20, 10]
+    );
 }
