@@ -156,8 +156,8 @@ impl NodeBuilder {
     /// A file that is empty, half-written, unreadable or no longer private changes nothing: the node keeps its keys, and warns
     /// once a minute.
     ///
-    /// On Unix the file has to belong to root or to this process's user. Its mode is at most 0640, and a group that may read
-    /// it is one of this process's: that is what Kubernetes makes of `defaultMode: 0400` and `fsGroup`. See
+    /// On Linux the file has to belong to root or to this process's user. Its mode is at most 0640, and a group that may read
+    /// it is one of this process's: that is what Kubernetes makes of `defaultMode: 0400` and `fsGroup`. Other Unix systems do not say so much: any owner will do, and the mode is at most 0600. See
     /// [`danger_accept_world_readable_key_files`](Self::danger_accept_world_readable_key_files) for files that everybody may
     /// read. Symbolic links are followed; what counts is the file that was opened.
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {

@@ -12,22 +12,13 @@ const NAMED_MAX: usize = 8;
 
 /// A list in a line; the part that is not named is counted.
 pub(super) fn listed<T: Display>(items: impl Iterator<Item = T>) -> String {
-    let mut text = String::new();
-    let mut unnamed = 0;
-    for (n, item) in items.enumerate() {
-        if n >= NAMED_MAX {
-            unnamed += 1;
-            continue;
-        }
-        if n > 0 {
-            text.push(' ');
-        }
-        text.push_str(&item.to_string());
+    let mut items = items.map(|item| item.to_string());
+    let mut named: Vec<_> = items.by_ref().take(NAMED_MAX).collect();
+    match items.count() {
+        0 => {}
+        unnamed => named.push(format!("and {unnamed} more")),
     }
-    if unnamed > 0 {
-        text.push_str(&format!(" and {unnamed} more"));
-    }
-    text
+    named.join(" ")
 }
 
 /// What has changed from `before` to `after`: `status up -> draining, endpoints, metadata zone`.

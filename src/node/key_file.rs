@@ -4,7 +4,7 @@
 //! on the way. What counts is the file that was opened: its kind, owner and mode are asked of the open file, never
 //! of the path.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -129,7 +129,9 @@ fn with_text<T>(
         path: path(),
         source,
     };
-    let mut file = open(&path()).map_err(failed)?;
+    let Some(mut file) = open(&path()).map_err(failed)? else {
+        return Err(KeyFileError::NotAFile { path: path() });
+    };
     is_usable(&path(), &file.metadata().map_err(failed)?, rules)?;
     let mut content = Zeroizing::new([0; FILE_BYTES_MAX + 1]);
     let length = fill(&mut file, &mut *content).map_err(failed)?;
@@ -148,19 +150,13 @@ fn with_text<T>(
     })
 }
 
-/// Opens without waiting: to open a pipe waits for its writer otherwise.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
-        .open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).open(path)
+/// Opens a file and nothing else: to open a pipe waits for its writer.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    if std::fs::metadata(path)?.is_file() {
+        File::open(path).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn is_usable(path: &Path, metadata: &Metadata, rules: &Rules) -> Result<(), KeyFileError> {
@@ -182,25 +178,32 @@ fn is_usable(path: &Path, metadata: &Metadata, rules: &Rules) -> Result<(), KeyF
 
 /// As whom this process opens files.
 #[cfg(unix)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Process {
-    uid: u32,
+    /// Its effective user. Nothing where the operating system does not say: then any owner will do, and no group.
+    uid: Option<u32>,
     groups: Vec<u32>,
 }
 
 #[cfg(unix)]
 impl Process {
+    /// What Linux says of this process.
     fn this() -> Self {
-        use nix::unistd::{Gid, Uid};
-        let mut groups = vec![Gid::effective().as_raw()];
-        #[cfg(not(target_vendor = "apple"))]
-        groups.extend(
-            nix::unistd::getgroups()
-                .unwrap_or_default()
-                .into_iter()
-                .map(Gid::as_raw),
-        );
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::of(&status)
+    }
+
+    /// From the text of `/proc/self/status` (proc(5)): real, effective, saved and file system ids, then the other groups.
+    fn of(status: &str) -> Self {
+        let ids = |field: &str| -> Vec<u32> {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            let ids = line.unwrap_or_default().split_whitespace();
+            ids.filter_map(|id| id.parse().ok()).collect()
+        };
+        let mut groups = ids("Groups:");
+        groups.extend(ids("Gid:").get(1));
         Self {
-            uid: Uid::effective().as_raw(),
+            uid: ids("Uid:").get(1).copied(),
             groups,
         }
     }
@@ -215,8 +218,7 @@ impl Process {
         rules: &Rules,
     ) -> Result<(), KeyFileError> {
         let path = || path.to_owned();
-        if uid != 0 && uid != self.uid {
-            let expected = self.uid;
+        if let Some(expected) = self.uid.filter(|own| uid != 0 && uid != *own) {
             return Err(KeyFileError::Owner {
                 path: path(),
                 uid,

@@ -82,8 +82,7 @@ impl fmt::Debug for KeyHash {
 
 impl KeyHash {
     pub(super) fn name(self) -> KeyName {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        [a, b, c, d, e, f, g, h]
+        *self.0.first_chunk().expect("a hash is longer than a name")
     }
 }
 

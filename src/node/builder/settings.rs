@@ -133,8 +133,10 @@ fn security(
     rollout: Option<Rollout>,
     clock_skew: Option<Duration>,
 ) -> Result<Security, StartError> {
-    let mut security = Security::default();
-    security.keyring = Keyring::of(keys.read()?)?;
+    let mut security = Security {
+        keyring: Keyring::of(keys.read()?)?,
+        ..Security::default()
+    };
     if let Some(rollout) = rollout {
         if security.keyring.is_empty() {
             return Err(StartError::KeyMissing { rollout });

@@ -96,7 +96,7 @@ fn a_file_has_at_most_eight_keys() {
 #[test]
 fn owner_group_and_mode_decide_who_may_use_a_file() {
     let process = Process {
-        uid: 1_000,
+        uid: Some(1_000),
         groups: vec![1_000, 2_000],
     };
     let strict = Rules::default();
@@ -150,9 +150,29 @@ fn owner_group_and_mode_decide_who_may_use_a_file() {
 
 #[cfg(unix)]
 #[test]
+fn the_process_is_known_by_its_effective_user_and_all_its_groups() {
+    let status =
+        "Name:\tshop\nUid:\t1\t1000\t1\t1\nGid:\t2\t3000\t2\t2\nGroups:\t4 2000 \nPid:\t9\n";
+    let process = Process {
+        uid: Some(1_000),
+        groups: vec![4, 2_000, 3_000],
+    };
+    assert_eq!(Process::of(status), process);
+    #[cfg(target_os = "linux")]
+    assert!(Process::this().uid.is_some());
+    // Where that is not said, nobody else may read the file, and whose it is does not count.
+    let unknown = Process::of("");
+    assert_eq!(unknown, Process::default());
+    let may = |mode| unknown.may_use(Path::new("a.key"), 7, 7, mode, &Rules::default());
+    may(0o600).expect("as private as can be told");
+    may(0o640).expect_err("a group that is not known");
+}
+
+#[cfg(unix)]
+#[test]
 fn each_refusal_names_the_way_out_of_a_read_only_mount() {
     let process = Process {
-        uid: 1_000,
+        uid: Some(1_000),
         groups: vec![],
     };
     for (uid, mode) in [(7, 0o600), (0, 0o444)] {
