@@ -119,6 +119,7 @@ impl Guard {
 
     pub(in crate::gossip) fn promote_key(&mut self, key: &ClusterKey) -> Result<(), KeyringError> {
         self.keyring.promote(key)?;
+        self.rollover.keep(key);
         self.rollover.cancel();
         Ok(())
     }
