@@ -7,7 +7,7 @@ mod node_support;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use node_support::{builder, end_of, offers, sees, start, within};
+use node_support::{builder, end_of, eventually, instance, offers, sees, start, within};
 use tidings::SigningKey;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -69,6 +69,17 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
     sees(&first, &second).await;
     sees(&second, &first).await;
     offers(&second, &first).await;
+    let moved = instance("users", "a")
+        .to_builder()
+        .version("2")
+        .metadata("zone", "eu-1")
+        .build()
+        .expect("valid");
+    second.register(moved).await.expect("registered");
+    eventually("the update", || {
+        !lines.of(first.advertised_addr(), "updated").is_empty()
+    })
+    .await;
     let mut events = first.events();
     within("shutdown", second.shutdown()).await.expect("left");
     end_of(second.advertised_addr(), &mut events).await;
@@ -85,9 +96,31 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
         format!("member={member}"),
         "service=\"users\"".into(),
         "id=\"a\"".into(),
+        "status=\"up\"".into(),
+        "endpoints=\"http://127.0.0.1:8000\"".into(),
     ] {
         assert!(registered.contains(&field), "{field}: {registered}");
     }
+    assert!(
+        !registered.contains("version="),
+        "it is empty: {registered}"
+    );
+    let updated = &lines.of(node, "updated")[0];
+    for field in [
+        "version=\"2\"",
+        "endpoints=\"http://127.0.0.1:8000\"",
+        "changed=\"version none -> 2, metadata zone\"",
+    ] {
+        assert!(updated.contains(field), "{field}: {updated}");
+    }
+    assert!(!updated.contains("eu-1"), "no value: {updated}");
+    assert!(!lines.of(node, "joined")[0].contains("instances="));
+    assert!(lines.of(node, "left")[0].contains("instances="));
+    let started = &lines.of(node, "started")[0];
+    assert!(
+        !started.contains("rollout=") && !started.contains("keys="),
+        "{started}"
+    );
     assert_eq!(lines.of(member, "stopped").len(), 1);
     let packets = first.stats().gossip.datagrams_received;
     assert!(packets > 10, "packets went to and fro: {packets}");

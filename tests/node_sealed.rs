@@ -203,7 +203,7 @@ async fn a_file_that_holds_no_key_is_refused_and_not_shown() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_that_others_may_use_is_refused_with_the_mend() {
-    for mode in [0o644, 0o640, 0o602, 0o601] {
+    for mode in [0o644, 0o660, 0o602, 0o601] {
         let path = file(&format!("exposed-{mode:o}.key"), TEXT);
         set_mode(&path, mode);
         let error = refused(builder(&[]).key_file(&path)).await.to_string();

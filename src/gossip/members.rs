@@ -201,6 +201,13 @@ impl Members {
         self.changed.insert(addr);
     }
 
+    /// Notes that nothing of this address is to be seen any more, where it is known.
+    pub(super) fn note_gone(&mut self, addr: SocketAddr) {
+        if self.peers.contains_key(&addr) {
+            self.changed.insert(addr);
+        }
+    }
+
     /// An address of which there is something new since it was taken last.
     pub(super) fn take_changed(&mut self) -> Option<SocketAddr> {
         self.changed.pop_first()

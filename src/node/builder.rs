@@ -9,15 +9,15 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use self::settings::KeySource;
 use super::error::StartError;
 use super::events::EVENT_CAPACITY;
 use super::handle::Node;
+use super::key_file::Rules;
 use super::launch;
 use crate::gossip::security::{ClusterKey, Rollout, SigningKey, Trusted};
 use crate::gossip::{Detection, Profile};
 
-pub(super) use self::settings::Settings;
+pub(super) use self::settings::{KeySource, Settings};
 
 /// The bind address of a node that names none: loopback, and memberlist's port.
 pub const DEFAULT_BIND: &str = "127.0.0.1:7946";
@@ -38,6 +38,7 @@ pub struct NodeBuilder {
     profile: Profile,
     detection: Detection,
     keys: Vec<KeySource<ClusterKey>>,
+    key_files: Rules,
     rollout: Option<Rollout>,
     clock_skew: Option<Duration>,
     sign_with: Option<KeySource<SigningKey>>,
@@ -65,6 +66,7 @@ impl Default for NodeBuilder {
             profile: Profile::default(),
             detection: Detection::default(),
             keys: Vec::new(),
+            key_files: Rules::default(),
             rollout: None,
             clock_skew: None,
             sign_with: None,
@@ -156,10 +158,39 @@ impl NodeBuilder {
         self
     }
 
-    /// A key from a file, see [`key`](Self::key): 32 bytes in base64, as `openssl rand -base64 32` writes them. It is read
-    /// when the node starts. On Unix one that others may read, or write, is refused.
+    /// Keys from a file, see [`key`](Self::key): each 32 bytes in base64, as `openssl rand -base64 32` writes them, one a
+    /// line, the one that seals first. A byte order mark and blanks do not count. At most 8 keys.
+    ///
+    /// **The key is changed by editing the file.** Its path is read again every 5 s, through whatever symbolic links
+    /// it has then, on every host for itself. Hosts may see a new file up to two minutes apart:
+    ///
+    /// - a key that is new in the file opens at once. A new first one seals when every live member has shown that it holds
+    ///   the key, and after 120 s at the latest. Members whose build cannot show it make that 120 s;
+    /// - a key that is gone from the file opens for another 120 s, counted from when this node last sealed with it where
+    ///   that is later.
+    ///
+    /// Replacing the only key in one step is enough. Where processes may start on hosts that still have the old file,
+    /// keep the old key in the second line until every host has the new file.
+    /// A file that is empty, half-written, unreadable or no longer private changes nothing: the node keeps its keys, and warns
+    /// once a minute.
+    ///
+    /// On Linux the file has to belong to root or to this process's user. Its mode is at most 0640, and a group that may read
+    /// it is one of this process's: that is what Kubernetes makes of `defaultMode: 0400` and `fsGroup`. Other Unix systems do not say so much: any owner will do, and the mode is at most 0600. See
+    /// [`danger_accept_world_readable_key_files`](Self::danger_accept_world_readable_key_files) for files that everybody may
+    /// read. Symbolic links are followed; what counts is the file that was opened.
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.keys.push(KeySource::File(path.into()));
+        self
+    }
+
+    /// Accepts key files of the mode 0444 or 0644, which every user may read: Docker and Compose mount secrets so. Default:
+    /// they are refused. Files that others may write, or that belong to another user, are refused all the same.
+    ///
+    /// Whoever can read the file has the cluster's key, and with it can write and read everything. This is for containers in
+    /// which nothing but this process can read the file. It goes for [`key_file`](Self::key_file) and
+    /// [`signing_key_file`](Self::signing_key_file).
+    pub fn danger_accept_world_readable_key_files(mut self) -> Self {
+        self.key_files.world_readable = true;
         self
     }
 
@@ -186,8 +217,8 @@ impl NodeBuilder {
         self
     }
 
-    /// The key to sign with from a file, as [`key_file`](Self::key_file) reads one: 32 bytes in base64, as `openssl rand -base64 32`
-    /// writes them. The public half, which others have to list, is in the log at start, as `signs_as`.
+    /// The key to sign with from a file, under the rules of [`key_file`](Self::key_file): 32 bytes in base64, as
+    /// `openssl rand -base64 32` writes them, a single one. It is read when the node starts. The public half, which others have to list, is in the log at start, as `signs_as`.
     pub fn signing_key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.sign_with = Some(KeySource::File(path.into()));
         self

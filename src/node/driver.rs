@@ -14,6 +14,7 @@
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
 mod addresses;
+mod keys;
 mod queued_errors;
 #[cfg(feature = "snapshot")]
 mod snapshots;
@@ -33,15 +34,17 @@ use super::TARGET;
 use super::advertise::follow::{Following, Found};
 use super::clock::Clock;
 use super::commands::{Command, Reply};
+use super::key_watch::KeyWatch;
 use super::limiter::Limiter;
 use super::report::Report;
 use super::seeds::Resolver;
 use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
 use super::transport::Transport;
+use crate::gossip::security::ClusterKey;
 use crate::gossip::{Engine, Transmit, canonical};
 use crate::registry::RegistrarError;
-use crate::table::Event;
+use crate::table::{Event, Told};
 
 /// The most datagrams received in one turn, and the most sent.
 const DATAGRAMS_PER_TURN: usize = 256;
@@ -99,6 +102,7 @@ pub(super) struct Driver {
     /// Members of an earlier run that are called when this host has an address.
     held_back: Vec<SocketAddr>,
     report: Report,
+    keys: Option<KeyWatch>,
     #[cfg(feature = "snapshot")]
     snapshots: Option<super::snapshot::Keeper>,
 }
@@ -117,6 +121,7 @@ enum Wake {
     Command(Option<Command>),
     Seeds(Vec<SocketAddr>),
     Address(Found),
+    Keys(Option<Vec<ClusterKey>>),
     LookAround,
 }
 
@@ -154,6 +159,7 @@ impl Driver {
             following: None,
             held_back: Vec::new(),
             report: Report::new(advertised),
+            keys: None,
             #[cfg(feature = "snapshot")]
             snapshots: None,
         }
@@ -174,6 +180,7 @@ impl Driver {
                 self.fire_timers();
             }
             self.try_seeds();
+            self.look_for_keys();
             #[cfg(feature = "snapshot")]
             self.keep_snapshot();
             // tokio rounds a deadline up to its next millisecond, be it past already.
@@ -347,17 +354,20 @@ impl Driver {
 
     /// Shows the turn's effects and sends what it brought forth; whether all of it has left.
     fn publish_and_send(&mut self) -> bool {
+        let published = Arc::clone(&self.channels.published);
+        let publishing = published.hold();
         self.engine.publish();
         while let Some((addr, member)) = self.engine.poll_member() {
             self.channels.published.set_member(addr, member);
         }
-        while let Some(event) = self.engine.poll_event() {
-            self.report.log(&event);
+        while let Some(Told { event, before }) = self.engine.poll_told() {
+            self.report.log(&event, before.as_deref());
             #[cfg(feature = "snapshot")]
             self.note_for_snapshot(&event);
             // No subscriber is no error.
             let _ = self.channels.events.send(event);
         }
+        drop(publishing);
         for (reply, result) in self.replies.drain(..) {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(result);
@@ -418,11 +428,20 @@ impl Driver {
         let snapshot = self.snapshot_deadline();
         #[cfg(not(feature = "snapshot"))]
         let snapshot = None;
-        let deadlines = [engine, paused, self.leave_by, snapshot];
+        let keys = self.keys.as_ref().filter(|_| self.leave_by.is_none());
+        let keys = keys.and_then(KeyWatch::deadline);
+        let deadlines = [engine, paused, self.leave_by, snapshot, keys];
         let deadline = deadlines.into_iter().flatten().min();
         let sleep = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let node = self.advertised;
+        let keys_read = async {
+            match &mut self.keys {
+                Some(keys) => keys.read(node).await,
                 None => std::future::pending().await,
             }
         };
@@ -440,6 +459,7 @@ impl Driver {
             () = self.socket.readable(), if paused.is_none() => Wake::LookAround,
             command = commands.recv(), if self.leave_by.is_none() => Wake::Command(command),
             addresses = self.resolver.next(), if self.resolver.is_busy() => Wake::Seeds(addresses),
+            keys = keys_read => Wake::Keys(keys),
             () = self.socket.writable(), if self.unsent.is_some() => Wake::LookAround,
             found = address, if self.leave_by.is_none() => Wake::Address(found),
             Ok(()) = abort.changed() => Wake::LookAround,
@@ -454,6 +474,7 @@ impl Driver {
             Wake::Command(None) => self.leave(),
             Wake::Seeds(addresses) => self.hand_in(addresses),
             Wake::Address(found) => self.address_found(found),
+            Wake::Keys(keys) => self.follow_keys(keys),
             Wake::LookAround => {}
         }
     }
@@ -472,6 +493,7 @@ impl Drop for Driver {
                 "the node has ended without leaving: the others will find it failed"
             );
         }
+        let _publishing = self.channels.published.hold();
         self.channels.published.clear_members();
         self.engine.directory().close();
     }

@@ -1,8 +1,13 @@
 //! The event stream: what happened in the cluster, and why.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use crate::gossip::Member;
+use crate::registry::Instances;
 use crate::table::Event;
 
 /// How many events a subscriber may be behind, unless
@@ -11,9 +16,15 @@ pub const EVENT_CAPACITY: usize = 1_024;
 
 /// A subscription to what happens: who came, failed and left, what was registered and changed.
 ///
-/// It begins when it is made. To miss nothing, subscribe first and then read
-/// [`members`](super::Node::members) and the services: what changes after that comes as an event. One thing does not: who is
-/// believed dead, and is back within the grace of 50 ms in which its services stay, is missing from the members for so long.
+/// It begins when it is made. [`Node::subscribe`](super::Node::subscribe) makes it together with a [`Snapshot`] of what is
+/// there at that moment: applied to that, the events give what there is at any later one.
+///
+/// Events and [`members`](super::Node::members) tell the same story. A member is listed from its
+/// [`Joined`](Event::Joined) or [`Recovered`](Event::Recovered) until its [`Left`](Event::Left) or [`Failed`](Event::Failed).
+/// One that is believed dead stays listed, as its services do, for a grace of 50 ms; if it is back by then nothing is told, and
+/// nothing has changed. No event tells that a member is suspected, which its
+/// [`state`](crate::gossip::Member::state) shows, nor of this node itself. When an event is read,
+/// [`members`](super::Node::members) and the services show its change already, and perhaps later ones.
 ///
 /// The stream is bounded, and a slow reader never holds the node up: one that is more than the
 /// capacity behind loses the oldest events and is told how many
@@ -40,6 +51,16 @@ impl Events {
             Err(TryRecvError::Closed) => Err(EventsError::Closed),
         }
     }
+}
+
+/// What there was at the moment of a subscription; from [`Node::subscribe`](super::Node::subscribe).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The members of the cluster, this node among them, by address.
+    pub members: Arc<[Member]>,
+    /// The instances of each service that has any, by name.
+    pub services: BTreeMap<String, Instances>,
 }
 
 /// Why there is no next event.

@@ -13,7 +13,7 @@ use super::builder::NodeBuilder;
 use super::commands::Command;
 use super::driver::{LEAVE_LIMIT, Life};
 use super::error::ShutdownError;
-use super::events::Events;
+use super::events::{Events, Snapshot};
 use super::keyring::NodeKeyring;
 use super::stats::{NodeStats, Published};
 use super::wait;
@@ -135,7 +135,36 @@ impl Node {
         self.inner.directory.services()
     }
 
-    /// Subscribes to what happens from now on.
+    /// Reads what is there and subscribes to what happens from then on, without a gap in between: each change after
+    /// the snapshot comes as an event, and none before it does.
+    ///
+    /// After the node has stopped the snapshot has no members and the last instances, and the events end.
+    ///
+    /// ```
+    /// # async fn follow(node: tidings::Node) {
+    /// let (snapshot, mut events) = node.subscribe();
+    /// println!("{} members", snapshot.members.len());
+    /// while let Ok(event) = events.next().await {
+    ///     println!("{event}");
+    /// }
+    /// # }
+    /// ```
+    pub fn subscribe(&self) -> (Snapshot, Events) {
+        // The driver publishes and tells under this lock, so that nothing falls in between.
+        let _publishing = self.inner.published.hold();
+        let directory = &self.inner.directory;
+        let services = directory.services().into_iter().map(|name| {
+            let instances = directory.get(&name);
+            (name, instances)
+        });
+        let snapshot = Snapshot {
+            members: self.members(),
+            services: services.collect(),
+        };
+        (snapshot, self.events())
+    }
+
+    /// Subscribes to what happens from now on. [`subscribe`](Self::subscribe) also says what there is.
     pub fn events(&self) -> Events {
         let subscribe = |events: broadcast::Sender<Event>| events.subscribe();
         // A node that has stopped has no more events: a channel without a sender says so.

@@ -12,6 +12,9 @@ use crate::gossip::security::{ClusterKey, KeyId, KeyringError, Rollout};
 /// A cluster changes its key in three rounds, each of which is over at every node before the next one begins:
 /// [`add`](Self::add) the new one, [`promote`](Self::promote) it, [`remove`](Self::remove) the old one. Nothing is lost
 /// meanwhile. What is changed here lasts as long as the node: what it is started with next time is up to its builder.
+///
+/// A node that has a [`key_file`](super::NodeBuilder::key_file) follows that by itself. What is changed here stays until the
+/// file changes: then what is new in the file is added, what is gone from it goes, and its first key seals.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeKeyring<'a>(pub(super) &'a Node);
 

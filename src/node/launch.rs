@@ -17,6 +17,7 @@ use super::commands::COMMAND_CAPACITY;
 use super::driver::{Channels, Driver, Life};
 use super::error::StartError;
 use super::handle::{Inner, Node};
+use super::key_watch::KeyWatch;
 use super::seeds::Resolver;
 #[cfg(feature = "snapshot")]
 use super::snapshot::Keeper;
@@ -112,6 +113,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         detection,
         security,
         lookups,
+        keys,
         ..
     } = settings;
     let World {
@@ -147,8 +149,8 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     tracing::info!(
         target: TARGET, event = "started", node = %advertised_addr, bound = %local_addr, cluster,
         seeds = seeds.len(), receive_buffer_asked = RECEIVE_BUFFER_BYTES,
-        receive_buffer_granted = socket.granted_bytes(), keys = ?security.keyring.ids(),
-        rollout = ?has_key.then_some(security.rollout), signs_as = signs_as.map(tracing::field::display),
+        receive_buffer_granted = socket.granted_bytes(), keys = has_key.then(|| tracing::field::debug(security.keyring.ids())),
+        rollout = has_key.then(|| tracing::field::debug(security.rollout)), signs_as = signs_as.map(tracing::field::display),
         "node started"
     );
     let following = follow(&socket, local_addr, advertised);
@@ -157,9 +159,20 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     config.bind = canonical(local_addr);
     config.detection = detection;
     config.security = security;
-    let engine = Engine::new(config, entropy, clock.now())?;
+    let watched: Vec<_> = config.security.keyring.keys().cloned().collect();
+    let mut engine = Engine::new(config, entropy, clock.now())?;
+    let keys = KeyWatch::of(keys);
+    if keys.is_some() {
+        // From a ring that is as large as a list may be: it fits.
+        let followed = engine.follow_keys(clock.now(), watched);
+        debug_assert!(followed.is_ok(), "{followed:?}");
+    }
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new(advertised_addr));
+    // This node itself is a member from the start.
+    while let Some((addr, member)) = engine.poll_member() {
+        published.set_member(addr, member);
+    }
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
     let (abort, aborted) = watch::channel(false);
     let (life_told, life) = watch::channel(Life::Running);
@@ -188,6 +201,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         Some(following) => driver.following(following),
         None => driver,
     };
+    let driver = driver.following_keys(keys);
     #[cfg(feature = "snapshot")]
     let driver = match snapshot {
         Some((keeper, remembered)) => driver.remembering(keeper, remembered),

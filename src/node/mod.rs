@@ -33,14 +33,17 @@
 //! The `tracing` target is `tidings::node`. At `info` there is one line for each membership or service
 //! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
-//! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
+//! `member`, and where they apply `service`, `id`, `version`, `status` (`up`, `unhealthy` or `draining`), `endpoints`,
+//! `instances` (a number) and, of what was updated, `changed`. A field that is empty is left out. Warnings that could repeat are
 //! rate-limited and say in `held_back` how many were left out. What is wrong with this node's own
 //! address is told with what to do about it: `unreachable_address`, `guessed_address`, `no_address`,
-//! `loopback_endpoint`; that it has `moved` is told at `info`. A snapshot is told of by `snapshot_read` (at `info`),
+//! `loopback_endpoint`; that it has `moved` is told at `info`. Keys that come from a file are told of by `keys_unread`
+//! here, and by `keys_read`, `key_seals` and `key_removed` under the target `tidings::gossip`, each by their ids. A snapshot is told of by `snapshot_read` (at `info`),
 //! `snapshot_unread`, `snapshot_unwritten` and `snapshot_in_place`, each with the `file`.
 
 mod advertise;
 mod builder;
+mod changes;
 mod clock;
 mod commands;
 mod driver;
@@ -50,6 +53,7 @@ mod error_queue;
 mod events;
 mod handle;
 mod key_file;
+mod key_watch;
 mod keyring;
 mod launch;
 mod limiter;
@@ -68,7 +72,7 @@ mod zone;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};
 pub use error::{ShutdownError, StartError};
-pub use events::{EVENT_CAPACITY, Events, EventsError};
+pub use events::{EVENT_CAPACITY, Events, EventsError, Snapshot};
 pub use handle::Node;
 pub use key_file::KeyFileError;
 pub use keyring::{KeyChangeError, NodeKeyring};

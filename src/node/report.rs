@@ -1,7 +1,8 @@
 //! Events as log lines: one for each membership or service change.
 //!
 //! The fields are stable: `event` (a word), `node` (this node's advertised address), `member` (whose
-//! doing it was), and where they apply `service`, `id`, `version`, `status`, `instances` (a count).
+//! doing it was), and where they apply `service`, `id`, `version`, `status` (`up`, `unhealthy`, `draining`), `endpoints`,
+//! `changed` (of what was updated) and `instances` (a number). What is empty is left out.
 //!
 //! Bounds: [`LINES_MAX`] lines in [`WINDOW`], because it is others who make them; then one that says how many were held back.
 //! Warnings of one sort come once in [`WINDOW`].
@@ -12,8 +13,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::TARGET;
 use super::limiter::Limiter;
+use super::{TARGET, changes};
 use crate::registry::ServiceInstance;
 use crate::table::Event;
 
@@ -50,28 +51,28 @@ impl Report {
         self.node = node;
     }
 
-    /// Logs one event, if that is not one line too many.
-    pub(super) fn log(&mut self, event: &Event) {
+    /// Logs one event, if that is not one line too many. `before` is what an updated instance was.
+    pub(super) fn log(&mut self, event: &Event, before: Option<&ServiceInstance>) {
         let node = self.node;
         match event {
-            Event::Joined { member } => self.member_changed("joined", member.addr, 0),
+            Event::Joined { member } => self.member_changed("joined", member.addr, None),
             Event::Left { member, instances } => {
-                self.member_changed("left", member.addr, instances.len());
+                self.member_changed("left", member.addr, Some(instances.len()));
             }
             Event::Failed { member, instances } => {
-                self.member_changed("failed", member.addr, instances.len());
+                self.member_changed("failed", member.addr, Some(instances.len()));
             }
             Event::Recovered { member, instances } => {
-                self.member_changed("recovered", member.addr, instances.len());
+                self.member_changed("recovered", member.addr, Some(instances.len()));
             }
             Event::Registered { owner, instance } => {
-                self.service_changed("registered", owner.addr, instance);
+                self.service_changed("registered", owner.addr, instance, None);
             }
             Event::Updated { owner, instance } => {
-                self.service_changed("updated", owner.addr, instance);
+                self.service_changed("updated", owner.addr, instance, before);
             }
             Event::Deregistered { owner, instance } => {
-                self.service_changed("deregistered", owner.addr, instance);
+                self.service_changed("deregistered", owner.addr, instance, None);
             }
             Event::AddressConflict { addr, stepped_back } => {
                 if let Some(held_back) = self.conflicts.permit() {
@@ -112,7 +113,12 @@ impl Report {
         permits
     }
 
-    fn member_changed(&mut self, event: &'static str, member: SocketAddr, instances: usize) {
+    fn member_changed(
+        &mut self,
+        event: &'static str,
+        member: SocketAddr,
+        instances: Option<usize>,
+    ) {
         if self.permits() {
             let node = self.node;
             info!(target: TARGET, event, %node, %member, instances, "member {event}");
@@ -124,15 +130,25 @@ impl Report {
         event: &'static str,
         member: SocketAddr,
         instance: &ServiceInstance,
+        before: Option<&ServiceInstance>,
     ) {
         if self.permits() {
             let node = self.node;
+            let endpoints = changes::listed(instance.endpoints().iter());
+            let changed = before.map(|before| changes::between(before, instance));
             info!(
                 target: TARGET, event, %node, %member, service = instance.name(), id = instance.id(),
-                version = instance.version(), status = ?instance.status(), "service {event}"
+                version = unless_empty(instance.version()), status = instance.status().as_str(),
+                endpoints = unless_empty(&endpoints), changed = changed.as_deref().and_then(unless_empty),
+                "service {event}"
             );
         }
     }
+}
+
+/// A field that is left out where it says nothing.
+fn unless_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -149,11 +165,11 @@ mod tests {
             boot: 1,
         };
         for _ in 0..6_000 {
-            report.log(&Event::Joined { member });
+            report.log(&Event::Joined { member }, None);
         }
         assert_eq!(report.held_back, 1_000);
         tokio::time::advance(WINDOW).await;
-        report.log(&Event::Joined { member });
+        report.log(&Event::Joined { member }, None);
         assert_eq!((report.lines, report.held_back), (1, 0));
     }
 }

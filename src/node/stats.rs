@@ -43,10 +43,14 @@ pub struct SocketStats {
 
 /// The driver writes it once a turn, the handles read it. Held for a copy, or for the making of the list of members.
 #[derive(Debug)]
-pub(super) struct Published(Mutex<Snapshot>);
+pub(super) struct Published {
+    shown: Mutex<Shown>,
+    /// Held while a turn's changes are shown and told, and while a subscriber reads where they stand.
+    publishing: Mutex<()>,
+}
 
 #[derive(Clone, Debug)]
-struct Snapshot {
+struct Shown {
     advertised: SocketAddr,
     stats: NodeStats,
     members: BTreeMap<SocketAddr, Member>,
@@ -57,12 +61,22 @@ struct Snapshot {
 impl Published {
     /// Of a node that advertises `advertised`.
     pub(super) fn new(advertised: SocketAddr) -> Self {
-        Self(Mutex::new(Snapshot {
-            advertised,
-            stats: NodeStats::default(),
-            members: BTreeMap::new(),
-            list: None,
-        }))
+        Self {
+            shown: Mutex::new(Shown {
+                advertised,
+                stats: NodeStats::default(),
+                members: BTreeMap::new(),
+                list: None,
+            }),
+            publishing: Mutex::new(()),
+        }
+    }
+
+    /// Nothing is shown or told by anybody else while this is held.
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_advertised(&self, address: SocketAddr) {
@@ -105,8 +119,8 @@ impl Published {
         Arc::clone(list)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Snapshot> {
+    fn lock(&self) -> MutexGuard<'_, Shown> {
         // The list is dropped with every change of what it is made of, so a panic in between shows an older one at most.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,6 +3,22 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use super::record::Owner;
 use crate::registry::ServiceInstance;
 
+/// An event, and what the instance was before, for one that was updated.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) event: Event,
+    pub(crate) before: Option<Arc<ServiceInstance>>,
+}
+
+impl From<Event> for Told {
+    fn from(event: Event) -> Self {
+        Self {
+            event,
+            before: None,
+        }
+    }
+}
+
 /// What happened, and why.
 ///
 /// Replayed from the start, the events give the table: `Registered`, `Updated` and `Recovered` put

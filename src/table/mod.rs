@@ -34,6 +34,7 @@
 //! - What was published before [`Directory::close`] is seen by every watcher before it sees the
 //!   end.
 
+mod cost;
 mod directory;
 mod event;
 mod fingerprint;
@@ -47,6 +48,7 @@ mod watcher;
 
 pub use directory::Directory;
 pub use event::Event;
+pub(crate) use event::Told;
 pub use fingerprint::{BUCKETS, Fingerprint, ItemHash};
 pub(crate) use fingerprint::{ItemHasher, addr_bytes};
 pub use handle::{InstancesRef, ServiceHandle};

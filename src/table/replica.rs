@@ -38,6 +38,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
     sync::Arc,
 };
 
@@ -45,7 +46,7 @@ use holding::{Holding, Standing};
 
 use super::{
     directory::Directory,
-    event::Event,
+    event::{Event, Told},
     fingerprint::Fingerprint,
     instant::Instant,
     record::{Owner, Record},
@@ -64,6 +65,8 @@ pub struct Replica {
     visible: Visible,
     fingerprint: Fingerprint,
     deadlines: BTreeSet<(Instant, Owner, Option<Arc<str>>)>,
+    /// The addresses of failed owners whose end was told since they were taken last.
+    gone: BTreeSet<SocketAddr>,
     live: usize,
     waiting: usize,
     bytes: usize,
@@ -80,6 +83,7 @@ impl Replica {
             visible: Visible::default(),
             fingerprint: Fingerprint::default(),
             deadlines: BTreeSet::new(),
+            gone: BTreeSet::new(),
             live: 0,
             waiting: 0,
             bytes: 0,
@@ -122,6 +126,12 @@ impl Replica {
 
     /// What happened since this was called last.
     pub fn take_events(&mut self) -> VecDeque<Event> {
+        let told = self.visible.take_events().into_iter();
+        told.map(|told| told.event).collect()
+    }
+
+    /// The same, with what was before each update.
+    pub(crate) fn take_told(&mut self) -> VecDeque<Told> {
         self.visible.take_events()
     }
 
@@ -180,6 +190,17 @@ impl Replica {
     /// Whether anything is known of that owner: it is live, has failed, or is waited for.
     pub fn knows(&self, owner: Owner) -> bool {
         self.owners.contains_key(&owner)
+    }
+
+    /// Whether the owner has been declared failed and its records are still visible.
+    pub fn is_failing(&self, owner: Owner) -> bool {
+        matches!(self.standing(owner), Some(Standing::Failing { .. }))
+    }
+
+    /// The addresses of owners that were [failing](Self::is_failing) and are no longer, except for those that live, since
+    /// this was called last.
+    pub fn take_gone(&mut self) -> BTreeSet<SocketAddr> {
+        std::mem::take(&mut self.gone)
     }
 
     /// The records of one owner, visible or not, by service.

@@ -6,7 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Instant, directory::Directory, event::Event, record::Owner, stale::Stale};
+use super::{
+    Instant,
+    directory::Directory,
+    event::{Event, Told},
+    record::Owner,
+    stale::Stale,
+};
 use crate::registry::ServiceInstance;
 
 /// One service's instances in the order in which readers get them.
@@ -55,7 +61,7 @@ pub(super) struct Visible {
     services: BTreeMap<Arc<str>, Service>,
     stale: Stale,
     dirty: BTreeSet<Arc<str>>,
-    events: VecDeque<Event>,
+    events: VecDeque<Told>,
 }
 
 impl Visible {
@@ -79,11 +85,12 @@ impl Visible {
         for instance in after {
             match before.iter().find(|known| known.id() == instance.id()) {
                 Some(known) if known == instance => {}
-                Some(_) => {
+                Some(known) => {
                     self.insert(owner, service, instance);
-                    self.tell(Event::Updated {
-                        owner,
-                        instance: instance.clone(),
+                    let instance = instance.clone();
+                    self.events.push_back(Told {
+                        event: Event::Updated { owner, instance },
+                        before: Some(known.clone()),
                     });
                 }
                 None => {
@@ -194,10 +201,10 @@ impl Visible {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        self.events.push_back(event);
+        self.events.push_back(event.into());
     }
 
-    pub(super) fn take_events(&mut self) -> VecDeque<Event> {
+    pub(super) fn take_events(&mut self) -> VecDeque<Told> {
         std::mem::take(&mut self.events)
     }
 

@@ -61,7 +61,10 @@ impl Engine {
         let mut opened = std::mem::take(&mut self.opened);
         let result = match self.open(now, from, &header, datagram, &mut opened) {
             Ok(Body::AsItWas) => self.take_in(now, from, &header, body, datagram.len()),
-            Ok(Body::Opened) => self.take_in(now, from, &header, &opened, datagram.len()),
+            Ok(Body::Opened) => {
+                self.note_sealed(now, from, &header, &opened);
+                self.take_in(now, from, &header, &opened, datagram.len())
+            }
             Err(cause) => Err(cause),
         };
         self.opened = opened;
@@ -129,6 +132,9 @@ impl Engine {
             Message::Pong(pong) => self.pong_received(now, &preamble, pong)?,
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
             Message::Finding(finding) => self.finding_received(now, &preamble, finding)?,
+            Message::HeldKey(held) => {
+                self.held_key_received(now, &preamble, header.is_sealed(), held)?;
+            }
         }
         if self.trust(now, from) == Trust::Known {
             self.compare_fingerprint(now, from, &preamble);

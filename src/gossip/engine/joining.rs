@@ -74,6 +74,9 @@ impl Engine {
             return;
         }
         self.wants_seeds = true;
+        if self.members.active_len() == 0 && !self.seed_pause.is_zero() {
+            self.guard.try_next_key();
+        }
         let longest = self.config.seed_retry_max;
         self.seed_pause = if self.members.active_len() > 0 {
             longest
@@ -282,6 +285,7 @@ impl Engine {
         if let Some(held_back) = self.logs.pass(now.instant, Topic::Joined) {
             tracing::info!(target: "tidings::gossip", through = %through.addr, held_back, "joined");
         }
+        self.keys_joined(now);
         self.announce_own_records(now);
         self.kindle_rebirth(now);
     }

@@ -1,5 +1,11 @@
 //! The members as the users of the engine see them: those that are live, suspects included, and this
 //! node, by address.
+//!
+//! One that was declared dead stays for the grace in which its records do
+//! ([`failure_grace`](crate::table::Limits::failure_grace)): it leaves the list when [`Event::Failed`] is told, and one that is back
+//! before never left it. So members and events say the same.
+//!
+//! [`Event::Failed`]: crate::table::Event::Failed
 
 use std::net::SocketAddr;
 
@@ -12,7 +18,8 @@ use crate::gossip::{members::Peer, wire::message::Health};
 pub enum MemberState {
     /// It answers.
     Alive,
-    /// Somebody got no answer from it. Its instances stay visible; it has some seconds to object.
+    /// Somebody got no answer from it. Its instances stay visible; it has some seconds to object. When nobody heard of it by
+    /// then, it stays so for 50 ms more, until [`Event::Failed`](crate::table::Event::Failed) is told.
     Suspect,
 }
 
@@ -33,7 +40,7 @@ pub struct Member {
 impl Engine {
     /// The members of the cluster, this node included, by address.
     pub fn members(&self) -> Vec<Member> {
-        let others = self.members.iter().filter_map(member_of);
+        let others = self.members.iter().filter_map(|peer| self.as_member(peer));
         let mut members: Vec<_> = std::iter::once(self.self_as_member())
             .chain(others)
             .collect();
@@ -48,7 +55,29 @@ impl Engine {
         if addr == self.me.addr {
             return Some((addr, Some(self.self_as_member())));
         }
-        Some((addr, self.members.get(addr).and_then(member_of)))
+        let peer = self.members.get(addr);
+        Some((addr, peer.and_then(|peer| self.as_member(peer))))
+    }
+
+    /// What there is to see of a peer; nothing once its failure or its goodbye has been told.
+    fn as_member(&self, peer: &Peer) -> Option<Member> {
+        let is_listed = peer.is_active() || self.replica.is_failing(peer.id.owner());
+        is_listed.then_some(Member {
+            addr: peer.id.addr,
+            boot: peer.id.boot,
+            state: match peer.health {
+                Health::Alive => MemberState::Alive,
+                Health::Suspect | Health::Down => MemberState::Suspect,
+            },
+            is_self: false,
+        })
+    }
+
+    /// Has [`Self::poll_member`] tell of those whose grace has ended.
+    pub(super) fn note_gone(&mut self) {
+        for addr in self.replica.take_gone() {
+            self.members.note_gone(addr);
+        }
     }
 
     const fn self_as_member(&self) -> Member {
@@ -59,16 +88,4 @@ impl Engine {
             is_self: true,
         }
     }
-}
-
-fn member_of(peer: &Peer) -> Option<Member> {
-    peer.is_active().then_some(Member {
-        addr: peer.id.addr,
-        boot: peer.id.boot,
-        state: match peer.health {
-            Health::Suspect => MemberState::Suspect,
-            _ => MemberState::Alive,
-        },
-        is_self: false,
-    })
 }

@@ -343,6 +343,7 @@ impl Engine {
                 {
                     self.timer_token = token;
                 }
+                let after = self.first_phase(&timer, after);
                 let at = now.instant + self.pace(&timer, after);
                 self.keep(timer, at);
             }

@@ -8,6 +8,7 @@
 //! | `inbox` | unframing what comes in, who is trusted with what |
 //! | `timeouts` | what is due, and who does it |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
+//! | `key_rollover` | a change of the key, by a list that each host reads |
 //! | `membership` | foca's packets, timers and effects |
 //! | `member` | the members, as users see them |
 //! | `admission` | what of a packet is let in |
@@ -78,7 +79,7 @@ use super::{
     timers::Timers,
     wire::frame::{ClusterTag, Nonces},
 };
-use crate::table::{Directory, Event, ItemHash, Replica};
+use crate::table::{Directory, Event, ItemHash, Replica, Told};
 
 #[cfg(feature = "testing")]
 pub use self::lies::Lie;
@@ -98,6 +99,7 @@ mod inquiries;
 #[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod joining;
+mod key_rollover;
 mod large;
 mod leaving;
 #[cfg(feature = "testing")]
@@ -196,6 +198,8 @@ pub struct Engine {
     next_probe: Option<u64>,
     /// Likewise, when it is to ask others to probe.
     indirect_probe: Option<u64>,
+    /// Since which of foca's beginnings probes have a phase of their own.
+    phased: Option<foca::TimerToken>,
     /// foca's timer for gossip, while it has nothing to say.
     silent_gossip: Option<foca::Timer<PeerId>>,
     haste: Haste,
@@ -224,6 +228,8 @@ pub struct Engine {
     answer_budget: Budget,
     /// For what somebody's word about members causes.
     hearsay_budget: Budget,
+    /// For answers about keys.
+    key_answers: Budget,
     boots: Boots,
 
     proofs: Proofs,
@@ -242,7 +248,7 @@ pub struct Engine {
     transmits: VecDeque<Transmit>,
     /// What they take, in bytes.
     transmit_bytes: usize,
-    events: VecDeque<Event>,
+    events: VecDeque<Told>,
     stats: Stats,
     logs: LogGate,
 }
@@ -301,6 +307,7 @@ impl Engine {
             local_health: LocalHealth::default(),
             probe: None,
             next_probe: None,
+            phased: None,
             indirect_probe: None,
             silent_gossip: None,
             haste: Haste::default(),
@@ -321,6 +328,7 @@ impl Engine {
             news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
             answer_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
             hearsay_budget: Budget::new(HEARSAY_RATE, HEARSAY_BURST, now.instant),
+            key_answers: Budget::new(key_rollover::ANSWERS, key_rollover::ANSWERS, now.instant),
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random()),
@@ -355,8 +363,13 @@ impl Engine {
 
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.poll_told().map(|told| told.event)
+    }
+
+    /// The same, with what was before, where it is an update.
+    pub(crate) fn poll_told(&mut self) -> Option<Told> {
         if self.events.is_empty() {
-            self.events = self.replica.take_events();
+            self.events = self.replica.take_told();
         }
         self.events.pop_front()
     }
@@ -365,6 +378,7 @@ impl Engine {
     /// batch of inputs; until then readers see the state before the batch.
     pub fn publish(&mut self) {
         self.confirm_stale();
+        self.note_gone();
         self.replica.publish(&self.directory);
     }
 

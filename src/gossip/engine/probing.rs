@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 use foca::{Header, Message, Timer};
+use rand::RngExt;
 
 use super::{Engine, TimerKey};
 use crate::gossip::{Instant, Now, identity::PeerId};
@@ -157,6 +158,19 @@ impl Engine {
         }
         let most = self.haste.since + HASTE_MOST;
         self.haste.until = (now.instant + HASTE_FOR).min(most);
+    }
+
+    /// The first probe after somebody came is at a random moment of the first period, and the others follow it by
+    /// whole periods. So nodes that started together do not probe together.
+    pub(super) fn first_phase(&mut self, timer: &Timer<PeerId>, after: Duration) -> Duration {
+        match timer {
+            // foca has a new token each time that it begins to probe.
+            Timer::ProbeRandomMember(token) if self.phased != Some(*token) => {
+                self.phased = Some(*token);
+                after.mul_f64(self.rng.random())
+            }
+            _ => after,
+        }
     }
 
     /// How long a timer of foca's takes here, where foca would have it take `after`.

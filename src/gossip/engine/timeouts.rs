@@ -43,6 +43,8 @@ pub(super) enum TimerKey {
     Assembly,
     /// What is stale is too old.
     Stale,
+    /// A change of the key goes on.
+    Keys,
     /// The next step of leaving.
     Leave,
 }
@@ -59,6 +61,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Now) {
         self.notice_pause(now);
         self.replica.expire(now.instant);
+        self.note_gone();
         while let Some(key) = self.timers.pop_due(now.instant) {
             match key {
                 TimerKey::Foca(number) => self.foca_timer_due(now, number),
@@ -76,6 +79,7 @@ impl Engine {
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),
                 TimerKey::Stale => self.stale_due(now),
+                TimerKey::Keys => self.keys_due(now),
                 TimerKey::Leave => self.leave_due(now),
             }
         }

@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 
 use super::{
-    ClusterKey, KeyId, Keyring, KeyringError, Rollout, Security,
+    Advanced, ClusterKey, KeyId, KeyName, Keyring, KeyringError, Rollout, Security,
     cipher::{Cipher, Forged, TAG_BYTES},
     clocks::{Clocks, Odd},
     key::KeyHash,
+    rollover::Rollover,
     sessions::{SessionId, Sessions, Standing},
     time::Skew,
 };
 use crate::gossip::{
     Instant, Now,
+    identity::PeerId,
     wire::frame::{HEADER_BYTES, Header, KEY_ID_AT, PREAMBLE_BYTES, SEAL_BYTES},
 };
 
@@ -28,6 +30,9 @@ pub(in crate::gossip) struct Guard {
     skew: Skew,
     cluster: String,
     sealer: Option<Box<Sealer>>,
+    rollover: Rollover,
+    /// The key that opened the newest datagram.
+    opened_with: Option<KeyHash>,
     sessions: Sessions,
     clocks: Clocks,
 }
@@ -88,6 +93,8 @@ impl Guard {
             skew: Skew::new(security.clock_skew),
             cluster: cluster.to_owned(),
             sealer: None,
+            rollover: Rollover::default(),
+            opened_with: None,
             sessions: Sessions::new(max_members.saturating_mul(SESSIONS_PER_MEMBER).max(1)),
             clocks: Clocks::new(now),
         }
@@ -106,17 +113,98 @@ impl Guard {
     }
 
     pub(in crate::gossip) fn add_key(&mut self, key: ClusterKey) -> Result<(), KeyringError> {
+        self.rollover.keep(&key);
         self.keyring.add(key)
     }
 
     pub(in crate::gossip) fn promote_key(&mut self, key: &ClusterKey) -> Result<(), KeyringError> {
-        self.keyring.promote(key)
+        self.keyring.promote(key)?;
+        self.rollover.keep(key);
+        self.rollover.cancel();
+        Ok(())
     }
 
     pub(in crate::gossip) fn remove_key(&mut self, key: &ClusterKey) -> Result<(), KeyringError> {
         self.keyring.remove(key)?;
+        self.rollover.overruled(&self.keyring);
         self.sessions.forget_key(key.hash());
         Ok(())
+    }
+
+    /// Takes in the list of keys as it is now, and says whether it has changed.
+    pub(in crate::gossip) fn follow(
+        &mut self,
+        now: Instant,
+        list: Vec<ClusterKey>,
+    ) -> Result<bool, KeyringError> {
+        if self.keyring.is_empty() {
+            return Err(KeyringError::Empty);
+        }
+        self.rollover.follow(now, list, &mut self.keyring)
+    }
+
+    /// Does what is due of a change of the key, where `live` are the other members.
+    pub(in crate::gossip) fn advance_rollover<'a>(
+        &mut self,
+        now: Instant,
+        live: impl Iterator<Item = &'a PeerId>,
+    ) -> Advanced {
+        let advanced = self.rollover.advance(now, live, &mut self.keyring);
+        for hash in &advanced.hashes {
+            self.sessions.forget_key(*hash);
+        }
+        advanced
+    }
+
+    /// When a change of the key is to be looked at next.
+    pub(in crate::gossip) fn rollover_due(&self, now: Instant) -> Option<Instant> {
+        self.rollover.next_due(now)
+    }
+
+    /// The key that is to seal, and which of the `live` members are asked for it now.
+    pub(in crate::gossip) fn ask_for_key<'a>(
+        &mut self,
+        now: Instant,
+        live: impl Iterator<Item = &'a PeerId>,
+    ) -> Option<(KeyName, Vec<SocketAddr>)> {
+        let name = self.rollover.asks_for().filter(|_| self.rollout.seals())?;
+        Some((name, self.rollover.ask(now, live)))
+    }
+
+    /// A live member has shown that it holds a key.
+    pub(in crate::gossip) fn key_shown(&mut self, member: &PeerId, key: KeyName) {
+        self.rollover.shown(member, key);
+    }
+
+    /// A live member's datagram was opened just now: it holds that key.
+    pub(in crate::gossip) fn sealed_by(&mut self, member: &PeerId) {
+        if let Some(hash) = self.opened_with
+            && self.rollover.asks_for() == Some(hash.name())
+        {
+            self.rollover.shown(member, hash.name());
+        }
+    }
+
+    /// Whether this node opens what is sealed with a key.
+    pub(in crate::gossip) fn holds_key(&self, name: KeyName) -> bool {
+        self.keyring.keys().any(|key| key.hash().name() == name)
+    }
+
+    /// Nobody answers: the next key of the list, if there are several, seals the next calls.
+    pub(in crate::gossip) fn try_next_key(&mut self) {
+        self.rollover.try_next(&self.keyring);
+    }
+
+    /// There is no member, and somebody's datagram was opened: it is answered under its own key.
+    pub(in crate::gossip) fn adopt_key(&mut self, now: Instant) {
+        if let Some(hash) = self.opened_with {
+            self.rollover.adopt(now, hash, &mut self.keyring);
+        }
+    }
+
+    /// There is a member, where there was none.
+    pub(in crate::gossip) fn rollover_joined(&mut self, now: Instant) {
+        self.rollover.joined(now, &self.keyring);
     }
 
     /// Whether what is sent is sealed.
@@ -156,7 +244,8 @@ impl Guard {
         nonce: u64,
         datagram: &mut Vec<u8>,
     ) {
-        let Some(key) = self.keyring.sealing().filter(|_| self.rollout.seals()) else {
+        let sealing = self.rollover.sealing(&self.keyring);
+        let Some(key) = sealing.filter(|_| self.rollout.seals()) else {
             return;
         };
         let sealer = match self.sealer.take() {
@@ -219,6 +308,8 @@ impl Guard {
         let opened_by = self
             .try_keys(header, id, datagram, body)
             .map_err(|Forged| Refused::Forged)?;
+        let kept = || self.sessions.cipher(&session).map(|(hash, _)| hash);
+        self.opened_with = opened_by.as_ref().map(|(hash, _)| *hash).or_else(kept);
         self.sessions
             .record(now, self.skew, session, nonce, opened_by)
             .map_err(|_| Refused::SessionsFull)?;

@@ -71,6 +71,21 @@ pub struct ClusterKey(Arc<Secret>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyHash([u8; 32]);
 
+/// The first eight bytes of a key's hash: what names it among members, where the [`KeyId`] could be that of two.
+pub(in crate::gossip) type KeyName = [u8; 8];
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash")
+    }
+}
+
+impl KeyHash {
+    pub(super) fn name(self) -> KeyName {
+        *self.0.first_chunk().expect("a hash is longer than a name")
+    }
+}
+
 struct Secret {
     bytes: Zeroizing<[u8; KEY_BYTES]>,
     hash: KeyHash,

@@ -23,7 +23,7 @@ impl Keyring {
     pub fn of(keys: impl IntoIterator<Item = ClusterKey>) -> Result<Self, KeyringError> {
         let mut ring = Self::empty();
         for key in keys {
-            ring.insert(key)?;
+            ring.insert(key, KEYS_MAX)?;
         }
         Ok(ring)
     }
@@ -31,6 +31,11 @@ impl Keyring {
     /// Whether there is no key.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The keys, the one that seals first.
+    pub fn keys(&self) -> impl Iterator<Item = &ClusterKey> {
+        self.0.iter()
     }
 
     /// What names the keys, the one that seals first. Two can have the same.
@@ -43,7 +48,7 @@ impl Keyring {
         if self.is_empty() {
             return Err(KeyringError::Empty);
         }
-        self.insert(key)
+        self.insert(key, KEYS_MAX)
     }
 
     /// From now on `key`, which is in the ring, seals.
@@ -73,11 +78,24 @@ impl Keyring {
         self.0.iter().filter(move |key| key.id() == id)
     }
 
-    fn insert(&mut self, key: ClusterKey) -> Result<(), KeyringError> {
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn contains(&self, key: &ClusterKey) -> bool {
+        self.0.contains(key)
+    }
+
+    pub(super) fn into_keys(self) -> Vec<ClusterKey> {
+        self.0
+    }
+
+    /// Puts a key behind the others, if there are fewer than `most`.
+    pub(super) fn insert(&mut self, key: ClusterKey, most: usize) -> Result<(), KeyringError> {
         if self.0.contains(&key) {
             return Ok(());
         }
-        if self.0.len() == KEYS_MAX {
+        if self.0.len() >= most {
             return Err(KeyringError::Full);
         }
         self.0.push(key);

@@ -61,14 +61,16 @@
 //!
 //! # Bounds
 //!
-//! [`KEYS_MAX`] keys, twice [`max_members`](crate::gossip::Config::max_members) sessions of about 1,800 bytes, 16
+//! [`KEYS_MAX`] keys and as many that are about to go, twice [`max_members`](crate::gossip::Config::max_members) sessions of about 1,800 bytes, 16
 //! addresses of clocks that are wrong. What a forged datagram costs is one derived key and one tag; with the session of
 //! somebody who is known, one tag (measured by `cargo bench --bench sealing --features testing`).
 //!
 //! # Turning it on, and changing the key
 //!
-//! [`Rollout`] says how a cluster comes from plaintext to sealing, [`Keyring`] how it changes its key, both without a
-//! gap.
+//! [`Rollout`] says how a cluster comes from plaintext to sealing, [`Keyring`] how it changes its key by hand, both without a
+//! gap. A node can also follow a list of keys that its host reads
+//! ([`follow_keys`](crate::gossip::Engine::follow_keys)), as `NodeBuilder::key_file` does: a new key opens at once, and
+//! seals when all live members have shown that they hold it, or after 120 s; one that is gone opens for another 120 s.
 //!
 //! # Signed records
 //!
@@ -106,6 +108,7 @@ mod keyring;
 pub mod measuring;
 mod policy;
 mod replay;
+mod rollover;
 mod sessions;
 mod settings;
 mod signing;
@@ -116,9 +119,11 @@ pub(in crate::gossip) use clocks::Odd;
 #[cfg(feature = "testing")]
 pub(in crate::gossip) use forging::Forger;
 pub(in crate::gossip) use guard::{Body, Guard, Refused};
+pub(in crate::gossip) use key::KeyName;
 pub use key::{ClusterKey, KEY_BYTES, KeyError, KeyId};
 pub use keyring::{KEYS_MAX, Keyring, KeyringError};
 pub use policy::Rollout;
+pub(in crate::gossip) use rollover::Advanced;
 pub use settings::Security;
 pub use signing::{PUBLIC_KEY_BYTES, PublicKey, PublicKeyError, SigningKey};
 pub(in crate::gossip) use signing::{SIGNATURE_BYTES, Statement, encoded};

@@ -27,6 +27,7 @@ pub(in crate::gossip) mod kind {
     pub(in crate::gossip) const PONG: u8 = 12;
     pub(in crate::gossip) const ASK: u8 = 13;
     pub(in crate::gossip) const FINDING: u8 = 14;
+    pub(in crate::gossip) const HELD_KEY: u8 = 20;
 }
 
 /// How a member is believed to be.
@@ -309,6 +310,16 @@ pub(in crate::gossip) struct Finding {
     pub(in crate::gossip) outcome: Outcome,
 }
 
+/// "I hold this key. Do you?" Sealed, always; an answer asks nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(in crate::gossip) struct HeldKey {
+    /// The start of the key's hash.
+    pub(in crate::gossip) key: [u8; 8],
+    /// The sender's advertised address, for which a datagram's source is no proof.
+    pub(in crate::gossip) me: SocketAddr,
+    pub(in crate::gossip) asks: bool,
+}
+
 /// What stands before foca's packet: the identities that foca would write out in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(in crate::gossip) struct SwimHead {
@@ -347,6 +358,7 @@ pub(in crate::gossip) enum Message<'a> {
     Pong(Pong),
     Ask(Ask),
     Finding(Finding),
+    HeldKey(HeldKey),
 }
 
 /// A payload could not be used.
@@ -385,6 +397,7 @@ impl<'a> Message<'a> {
             kind::PONG => Self::Pong(decode(bytes)?),
             kind::ASK => Self::Ask(decode(bytes)?),
             kind::FINDING => Self::Finding(decode(bytes)?),
+            kind::HELD_KEY => Self::HeldKey(decode(bytes)?),
             _ => return Err(Unusable::UnknownKind),
         };
         Ok((message, extensions::count_unknown(bytes)?))
@@ -411,6 +424,7 @@ impl<'a> Message<'a> {
             Self::Pong(pong) => put(pong, kind::PONG, out),
             Self::Ask(ask) => put(ask, kind::ASK, out),
             Self::Finding(finding) => put(finding, kind::FINDING, out),
+            Self::HeldKey(held) => put(held, kind::HELD_KEY, out),
         }
     }
 }

@@ -201,6 +201,7 @@ impl Driver {
 
     fn log(&self, health: &Health) {
         let (instance, failing) = (&self.control.borrow().instance, health.failing());
+        let failing = (!failing.is_empty()).then_some(failing);
         let status = health.standing.as_str();
         let (service, id) = (instance.name(), instance.id());
         if matches!(health.standing, Standing::Up | Standing::Draining) {

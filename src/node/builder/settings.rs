@@ -14,7 +14,8 @@ use super::NodeBuilder;
 use crate::gossip::security::{ClusterKey, KeyError, Keyring, Rollout, SigningKey};
 use crate::gossip::{Detection, Profile, Security};
 use crate::node::error::StartError;
-use crate::node::key_file::{self, KeyFileError};
+use crate::node::key_file::{self, KeyFileError, Rules};
+use crate::node::key_watch::KeySources;
 use crate::node::lookups::Lookups;
 use crate::node::seeds::Seed;
 use crate::node::zone;
@@ -31,6 +32,8 @@ pub(in crate::node) struct Settings {
     pub(in crate::node) profile: Profile,
     pub(in crate::node) detection: Detection,
     pub(in crate::node) security: Security,
+    /// Where the keys in it came from.
+    pub(in crate::node) keys: KeySources,
     #[cfg(feature = "snapshot")]
     pub(in crate::node) snapshot: Option<crate::node::snapshot::SnapshotSettings>,
     #[cfg(feature = "testing")]
@@ -45,8 +48,15 @@ impl NodeBuilder {
         let is_in_memory = self.is_in_memory;
         let bind = address("bind", self.bind)?;
         let bind = if is_in_memory { bind } else { bound(bind)? };
-        let mut security = security(self.keys, self.rollout, self.clock_skew)?;
-        let sign_with = self.sign_with.map(|key| key.read(SigningKey::from_base64));
+        let rules = self.key_files;
+        let sign_with = self
+            .sign_with
+            .map(|key| key.read(&rules, SigningKey::from_base64));
+        let keys = KeySources {
+            sources: self.keys,
+            rules,
+        };
+        let mut security = security(&keys, self.rollout, self.clock_skew)?;
         security.sign_with = sign_with.transpose()?;
         security.trusted = self.trusted;
         if !bind.ip().is_loopback() && !self.plaintext && !is_in_memory {
@@ -82,6 +92,7 @@ impl NodeBuilder {
             profile: self.profile,
             detection: self.detection,
             security,
+            keys,
             #[cfg(feature = "snapshot")]
             snapshot: self
                 .snapshot_file
@@ -97,31 +108,43 @@ impl NodeBuilder {
 
 /// Where a key comes from.
 #[derive(Clone, Debug)]
-pub(super) enum KeySource<K> {
+pub(in crate::node) enum KeySource<K> {
     Given(K),
     File(PathBuf),
 }
 
 impl<K> KeySource<K> {
-    fn read(self, parse: fn(&str) -> Result<K, KeyError>) -> Result<K, KeyFileError> {
+    fn read(
+        self,
+        rules: &Rules,
+        parse: fn(&str) -> Result<K, KeyError>,
+    ) -> Result<K, KeyFileError> {
         match self {
             Self::Given(key) => Ok(key),
-            Self::File(path) => key_file::read(&path, parse),
+            Self::File(path) => key_file::read(&path, rules, parse),
+        }
+    }
+}
+
+impl KeySource<ClusterKey> {
+    /// All keys that come from it.
+    pub(in crate::node) fn read_all(&self, rules: &Rules) -> Result<Vec<ClusterKey>, KeyFileError> {
+        match self {
+            Self::Given(key) => Ok(vec![key.clone()]),
+            Self::File(path) => key_file::read_all(path, rules),
         }
     }
 }
 
 fn security(
-    keys: Vec<KeySource<ClusterKey>>,
+    keys: &KeySources,
     rollout: Option<Rollout>,
     clock_skew: Option<Duration>,
 ) -> Result<Security, StartError> {
-    let mut security = Security::default();
-    let keys = keys
-        .into_iter()
-        .map(|key| key.read(ClusterKey::from_base64));
-    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
-    security.keyring = Keyring::of(keys)?;
+    let mut security = Security {
+        keyring: Keyring::of(keys.read()?)?,
+        ..Security::default()
+    };
     if let Some(rollout) = rollout {
         if security.keyring.is_empty() {
             return Err(StartError::KeyMissing { rollout });

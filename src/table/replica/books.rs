@@ -31,6 +31,9 @@ impl Replica {
     /// Moves an owner to a standing, with the books that go with it.
     pub(super) fn set_standing(&mut self, owner: Owner, standing: Standing) {
         let was = self.standing(owner);
+        if matches!(was, Some(Standing::Failing { .. })) && standing != Standing::Live {
+            self.gone.insert(owner.addr);
+        }
         let holding = self.owners.entry(owner).or_insert_with(|| Holding {
             standing,
             records: Records::default(),
@@ -64,6 +67,9 @@ impl Replica {
         let Some(holding) = self.owners.remove(&owner) else {
             return Vec::new();
         };
+        if matches!(holding.standing, Standing::Failing { .. }) {
+            self.gone.insert(owner.addr);
+        }
         self.live -= usize::from(holding.standing == Standing::Live);
         if let Some(until) = holding.standing.deadline() {
             self.deadlines.remove(&(until, owner, None));

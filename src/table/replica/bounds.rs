@@ -24,7 +24,8 @@ pub struct Limits {
     /// records are refused. Members that failed are not counted: there are never more of those than
     /// there were members.
     pub absent_owners: usize,
-    /// What all records may cost, by [`Record::cost_bytes`](crate::table::Record::cost_bytes). Default 256 MiB.
+    /// What all records may cost, by [`Record::cost_bytes`](crate::table::Record::cost_bytes), which says what is counted. Default
+    /// 256 MiB.
     pub table_bytes: usize,
     /// What the records of owners that never were live may cost. Default 8 MiB.
     pub waiting_bytes: usize,

@@ -97,6 +97,7 @@ fn two_on_one_address(seed: u64, younger_clock_ms: i64) -> World {
             seeds,
             clock_ms,
             events: Vec::new(),
+            told: BTreeSet::new(),
         },
     );
     world

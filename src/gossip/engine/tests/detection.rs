@@ -331,3 +331,56 @@ fn a_leave_makes_nobody_hurry() {
     assert!(probes_of_1(&mut world, secs(10)).len() <= 11);
     assert_eq!(world.all_failures(), 0);
 }
+
+#[test]
+fn nodes_that_started_together_probe_at_times_spread_over_the_period() {
+    let n = 100;
+    let mut world = World::cluster(60, n);
+    let period = Config::lan("test", addr(1)).probe_period;
+    world.run(secs(10));
+    let start = world.now;
+    let mut phases: BTreeMap<SocketAddr, Duration> = BTreeMap::new();
+    while phases.len() < usize::from(n) && world.step(start + period * 2) {
+        for (addr, node) in &world.nodes {
+            if let Some(probe) = node.engine.probe.filter(|probe| probe.since >= start) {
+                phases.entry(*addr).or_insert(probe.since - start);
+            }
+        }
+    }
+    assert_eq!(
+        phases.len(),
+        usize::from(n),
+        "each probes within two periods"
+    );
+    let mut tenths = [0; 10];
+    for phase in phases.values() {
+        let tenth = phase.as_nanos() * 10 / period.as_nanos() % 10;
+        tenths[usize::try_from(tenth).unwrap()] += 1;
+    }
+    // Ten on average; by chance outside of this once in ten thousand seeds.
+    assert!(
+        tenths.iter().all(|count| (1..=22).contains(count)),
+        "{tenths:?}"
+    );
+}
+
+#[test]
+fn the_first_probe_is_at_most_a_period_after_the_first_member() {
+    let mut firsts = BTreeSet::new();
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.start(1, &[]);
+        world.start(2, &[1]);
+        let joined = |world: &World| world.engine(1).members().len() == 2;
+        world.until(secs(2), joined).expect("joined");
+        let took = world
+            .until(secs(5), |world| world.engine(1).probe.is_some())
+            .expect("it probes");
+        assert!(
+            took <= Config::lan("test", addr(1)).probe_period,
+            "{took:?}"
+        );
+        firsts.insert(took);
+    }
+    assert_eq!(firsts.len(), 20, "each at a time of its own");
+}

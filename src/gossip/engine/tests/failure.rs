@@ -31,6 +31,24 @@ fn a_crashed_member_and_its_instances_are_dropped_by_all() {
 }
 
 #[test]
+fn a_member_that_is_believed_dead_is_listed_until_its_failure_is_told() {
+    let mut world = World::cluster(9, 3);
+    world.crash(3);
+    let is_down = |world: &World| !world.engine(1).members.is_active(addr(3));
+    world.until(secs(30), is_down).expect("it is noticed");
+    assert!(knows(&world, 1, 3));
+    assert_eq!(world.failures(1), 0);
+    let took = world.until(secs(1), |world| !knows(world, 1, 3));
+    assert_eq!(took, Some(ms(50)));
+    assert_eq!(world.failures(1), 1);
+    let changed = world.with(1, |engine, _| {
+        let changes = std::iter::from_fn(|| engine.poll_member());
+        changes.filter(|(of, _)| *of == addr(3)).last()
+    });
+    assert_eq!(changed, Some((addr(3), None)));
+}
+
+#[test]
 fn a_sound_cluster_blames_nobody() {
     let mut world = World::cluster(2, 16);
     world.run(secs(120));
@@ -153,7 +171,8 @@ fn trap_3_a_member_that_was_declared_down_by_mistake_is_reborn_and_back_at_once(
         engine.learn(now, victim, 0, Health::Suspect, false);
         engine.declare_down(now, victim, 0);
     });
-    assert!(!knows(&world, 1, 2));
+    assert!(!world.engine(1).is_member(&victim));
+    assert!(knows(&world, 1, 2), "until its failure is told");
     let back = |world: &World| world.is_converged() && world.engine(2).stats().rebirths == 1;
     assert!(world.until(secs(2), back).is_some());
     assert!(world.engine(2).connected, "it probes again");

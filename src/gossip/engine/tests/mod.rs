@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     gossip::wire::{frame::Preamble, message::Health},
     registry::ServiceInstance,
+    table::Owner,
 };
 
 mod address;
@@ -31,6 +32,7 @@ mod health;
 mod hostile;
 mod inquiring;
 mod joining;
+mod key_rollover;
 mod large_records;
 mod leaving_cluster;
 mod limits;
@@ -61,6 +63,8 @@ struct Node {
     /// How far this host's wall clock is ahead of the world's.
     clock_ms: i64,
     events: Vec<Event>,
+    /// The other members by what events have told.
+    told: BTreeSet<Owner>,
 }
 
 struct World {
@@ -161,6 +165,7 @@ impl World {
             seeds,
             clock_ms,
             events: Vec::new(),
+            told: BTreeSet::new(),
         };
         self.nodes.insert(addr(port), node);
     }
@@ -233,8 +238,28 @@ impl World {
         }
         node.engine.publish();
         while let Some(event) = node.engine.poll_event() {
+            match &event {
+                Event::Joined { member } => assert!(node.told.insert(*member), "{event}, twice"),
+                Event::Recovered { member, .. } => assert!(node.told.insert(*member), "{event}"),
+                Event::Left { member, .. } | Event::Failed { member, .. } => {
+                    assert!(node.told.remove(member), "{event}, and was no member");
+                }
+                _ => {}
+            }
             node.events.push(event);
         }
+        let others = node.engine.members();
+        let others = others
+            .iter()
+            .filter(|member| !member.is_self)
+            .map(|m| Owner {
+                addr: m.addr,
+                boot: m.boot,
+            });
+        assert!(
+            node.told.iter().copied().eq(others),
+            "members, and events of them"
+        );
         node.engine.assert_books_agree();
         node.engine.assert_detection_goes_on();
         while let Some(Transmit { to, payload }) = node.engine.poll_transmit() {

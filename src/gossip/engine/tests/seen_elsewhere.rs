@@ -19,6 +19,7 @@ fn start(world: &mut World, port: u16) {
         seeds: vec![addr(1)],
         clock_ms: 0,
         events: Vec::new(),
+        told: BTreeSet::new(),
     };
     world.nodes.insert(bound, node);
     world.aliases.insert(advertised, bound);

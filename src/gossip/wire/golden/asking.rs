@@ -1,7 +1,7 @@
 //! The kinds that ask for members.
 
 use super::{
-    super::message::{Ask, Finding, Message, Outcome, Ping, Pong, addressee},
+    super::message::{Ask, Finding, HeldKey, Message, Outcome, Ping, Pong, addressee},
     id, mirror, peer, pinned, v4, v6,
 };
 
@@ -47,6 +47,24 @@ fn a_question_about_a_member_and_each_finding() {
         };
         pinned::<mirror::Finding>(14, &Message::Finding(finding), golden);
     }
+}
+
+#[test]
+fn a_question_about_a_key_and_its_answer() {
+    let mut held = HeldKey {
+        key: *b"\x01\x02\x03\x04\x05\x06\x07\xfe",
+        me: v6(),
+        asks: true,
+    };
+    let key_and_me = "
+        01020304050607fe                ; the start of the key's hash
+        01 20010db8000000000000000000000007 fa  ; the sender: IPv6, octets, port
+        ";
+    let question = format!("{key_and_me} 01 ; asks");
+    pinned::<mirror::HeldKey>(20, &Message::HeldKey(held), &question);
+    held.asks = false;
+    let answer = format!("{key_and_me} 00 ; answers");
+    pinned::<mirror::HeldKey>(20, &Message::HeldKey(held), &answer);
 }
 
 /// Which of the identities on an address is meant, in four bytes; the address is no part of it.

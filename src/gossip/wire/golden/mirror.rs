@@ -223,6 +223,13 @@ pub(super) enum Outcome {
 }
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
+pub(super) struct HeldKey {
+    key: [u8; 8],
+    me: SocketAddr,
+    asks: bool,
+}
+
+#[derive(Debug, SchemaRead, SchemaWrite)]
 pub(super) struct Finding {
     token: u32,
     outcome: Outcome,
