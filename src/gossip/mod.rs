@@ -36,6 +36,7 @@
 //! - Every queue, list and table is bounded, by a number that its file states; `docs/limits.md` lists them. At a bound what is
 //!   new is refused, counted ([`AtLimit`]) and warned about, and no live member is put out for a stranger.
 
+mod address_check;
 mod at_limit;
 mod boots;
 mod budget;

@@ -42,6 +42,10 @@ pub struct Stats {
     pub pages_sent: u64,
     /// Times that this node was declared down by mistake and came back under a new identity.
     pub rebirths: u64,
+    /// Times that somebody claimed that another process has this node's address. A claim by itself changes nothing.
+    pub address_claims: u64,
+    /// Times that this node looked into such claims, by asking others.
+    pub address_checks: u64,
     /// Suspicions of this node that it refuted.
     pub refutations: u64,
     /// Probes that nobody answered in time.

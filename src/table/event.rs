@@ -75,8 +75,9 @@ pub enum Event {
         /// The instance as it was.
         instance: Arc<ServiceInstance>,
     },
-    /// Another live process advertises this node's address. Whichever started later no longer
-    /// takes part until the other is gone.
+    /// Another live process advertises this node's address. The one that others do not reach there
+    /// no longer takes part until the other is gone; where both are reached, the one that started
+    /// later. It takes more than somebody's word: others have reached the process, or hold it.
     AddressConflict {
         /// The address that both advertise.
         addr: SocketAddr,

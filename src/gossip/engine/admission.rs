@@ -71,19 +71,20 @@ impl Engine {
         bytes.len() > most
     }
 
-    /// Takes word of our own address out of a packet, and acts on it.
+    /// Takes word of our own address out of a packet, and has it looked into.
     pub(super) fn hear_rivals(&mut self, now: Now, packet: &mut SwimPacket) {
         let mut rivals = Vec::new();
         packet.updates.retain(|update| {
             let id = update.id();
             let is_rival = id.addr == self.me.addr && *id != self.me;
             if is_rival {
-                rivals.push((*id, health(update.state())));
+                rivals.push(*id);
             }
             !is_rival
         });
-        for (rival, health) in rivals {
-            self.rival_heard(now, rival, health);
+        // A packet has room for many. All say that somebody makes claims; the highest says enough.
+        if let Some(rival) = rivals.into_iter().max() {
+            self.address_claimed(now, packet.header.src.addr, rival);
         }
     }
 

@@ -220,6 +220,9 @@ impl Engine {
         preamble: &Preamble,
         finding: Finding,
     ) -> Result<(), Cause> {
+        if self.witness_found(now, preamble, finding) {
+            return Ok(());
+        }
         let members = &self.members;
         // A member may send from another address than the one that it advertises.
         let is_from = |asked: &SocketAddr| {

@@ -22,7 +22,8 @@ impl Engine {
         let id = PeerId::from(item.id);
         if id.addr == self.me.addr {
             if id != self.me {
-                self.rival_heard(now, id, item.health);
+                let by = self.sync.peer().unwrap_or(id.addr);
+                self.address_claimed(now, by, id);
             } else if item.health != Health::Alive {
                 // It will hear from us that we live, or tell us in its welcome that we are dead.
                 if let Some(peer) = self.sync.peer()

@@ -29,6 +29,8 @@ const GAPS: [u32; 4] = [20, 40, 55, 60];
 const WAIT: u32 = 38;
 /// How often it has to say so.
 const REFUSALS: u8 = 2;
+/// How many pings there are for whoever asks about its own address.
+const FEW: usize = 2;
 /// How many there may be.
 const MOST: usize = 256;
 /// How many are told what came out of one.
@@ -54,6 +56,12 @@ pub(super) struct Inquiry {
     refused: u8,
     ours: bool,
     askers: Vec<(SocketAddr, u32)>,
+}
+
+impl Inquiry {
+    pub(super) fn is_about(&self, id: &PeerId) -> bool {
+        self.about == *id
+    }
 }
 
 impl Engine {
@@ -92,6 +100,17 @@ impl Engine {
                     self.refuse(now.instant, Limit::Inquiries, about.addr);
                 }
             }
+        }
+    }
+
+    /// Looks whether a process answers that is no member, with no more than [`FEW`] pings: whoever
+    /// asks in somebody's name shall not have it sent much more than the question.
+    pub(super) fn inquire_briefly(&mut self, now: Now, about: PeerId, for_whom: For) {
+        let is_new = !self.inquiries.contains_key(&about.addr);
+        self.inquire(now, about, for_whom);
+        let inquiry = self.inquiries.get_mut(&about.addr);
+        if let Some(inquiry) = inquiry.filter(|_| is_new) {
+            inquiry.pings += GAPS.len() - FEW;
         }
     }
 
@@ -138,7 +157,7 @@ impl Engine {
         if inquiry.ours {
             self.own_finding(now, inquiry.about, outcome);
         }
-        if outcome == Outcome::Answers {
+        if outcome == Outcome::Answers && self.feeds_foca() {
             // Perhaps it has not heard yet of what it has to refute.
             self.tell_suspect(now, &inquiry.about);
         }
@@ -194,6 +213,7 @@ impl Engine {
             return Ok(());
         }
         if ping.to != addressee(&self.me) {
+            self.ping_for_rival(now, from, ping);
             if let Some(peer) = self.members.get(from).copied() {
                 self.correct_address(now, peer.id);
             }
@@ -236,7 +256,10 @@ impl Engine {
             let outcome = Outcome::Silent;
             return self.tell_finding(now, from, ask.token, outcome);
         }
-        if !self.is_member(&about) || about.addr == from || !self.feeds_foca() {
+        if about.addr == from {
+            return self.asked_about_own_address(now, from, ask);
+        }
+        if !self.is_member(&about) || !self.feeds_foca() {
             return Err(Cause::Unexpected);
         }
         self.inquire(now, about, For::Asker(from, ask.token));

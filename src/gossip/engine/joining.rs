@@ -175,24 +175,30 @@ impl Engine {
         if caller.boot != preamble.boot || !caller.is_reachable() {
             return Err(Cause::Malformed);
         }
-        if matches!(self.life, Life::SteppedBack | Life::Leaving) {
-            // We do not take part; an answer would bring us back into the caller's list.
+        if self.life == Life::Leaving {
+            // An answer would bring us back into the caller's list.
             return Err(Cause::Unexpected);
+        }
+        if self.life == Life::SteppedBack {
+            return self.answer_stepped_back(now, from, &hello, size);
         }
         let proven = self.proofs.is_good(now.instant, from, hello.cookie);
         // One that is not let in tries again.
         let mut accepted = proven;
         if proven {
             if caller.addr == self.me.addr {
-                self.rival_heard(now, caller, Health::Alive);
-            } else if !self.is_admissible(now, &caller, 0) || !self.may_boot(now, &caller) {
+                self.address_claimed(now, from, caller);
+            } else if self.is_held_by_another(from, &caller)
+                || !self.is_admissible(now, &caller, 0)
+                || !self.may_boot(now, &caller)
+            {
                 accepted = false;
             } else {
                 self.learn(now, caller, 0, Health::Alive, true);
                 // What was said to another address is of the identity on that one: whoever sees it can have it sent here, with
                 // a cookie of ours.
                 if hello.known.is_some() && canonical(hello.to) == self.me.addr {
-                    self.own_standing_heard(now, from, hello.known);
+                    self.standing_told(now, from, hello.known);
                 }
             }
         }
@@ -229,6 +235,32 @@ impl Engine {
         Ok(())
     }
 
+    /// Says what we know of the caller's address, while we have stepped back: it may have done so, too,
+    /// and ask whether its address is free. Nobody is let in, and whoever claims our own address
+    /// gets no answer, which it would take for a process that lives there.
+    fn answer_stepped_back(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        hello: &Hello,
+        size: usize,
+    ) -> Result<(), Cause> {
+        let caller = PeerId::from(hello.me);
+        if caller.addr == self.me.addr {
+            return Err(Cause::Unexpected);
+        }
+        let welcome = Welcome {
+            token: hello.token,
+            cookie: self.proofs.cookie(now.instant, from),
+            me: self.me.into(),
+            observed: from,
+            known: self.standing_of(caller.addr),
+            accepted: false,
+        };
+        self.send_if_no_larger(now, from, &Message::Welcome(welcome), size);
+        Ok(())
+    }
+
     pub(super) fn welcome_received(
         &mut self,
         now: Now,
@@ -244,14 +276,17 @@ impl Engine {
             return Err(Cause::Malformed);
         }
         if host.addr == self.me.addr {
-            self.rival_heard(now, host, Health::Alive);
+            self.claimant_answered(now, canonical(called.addr), welcome.cookie);
             return Ok(());
         }
         self.compare_observed(now, from, canonical(welcome.observed));
-        self.own_standing_heard(now, called.addr, welcome.known);
+        self.standing_answered(now, canonical(called.addr), welcome.known);
         if self.life == Life::SteppedBack {
             // It was asked, and no more.
             return Ok(());
+        }
+        if called.with_cookie {
+            self.introducer_answered(now, welcome.accepted, welcome.known);
         }
         // A cookie that was not taken is not tried again before the next call.
         if !welcome.accepted && !called.with_cookie {
@@ -302,6 +337,10 @@ impl Engine {
         preamble: &Preamble,
         cookie: Cookie,
     ) -> Result<(), Cause> {
+        if self.life == Life::SteppedBack {
+            // A hello that proves our address would bring us back into the caller's list.
+            return Err(Cause::Unexpected);
+        }
         let asks = if self.members.is_active(from) {
             Some(from)
         } else {

@@ -47,7 +47,7 @@ impl Engine {
             return Ok(());
         }
         if addr == self.me.addr {
-            self.rival_heard(now, src, Health::Alive);
+            self.address_claimed(now, from, src);
             return Err(Cause::Misaddressed);
         }
         if !self.is_admissible(now, &src, 0) {
@@ -73,12 +73,9 @@ impl Engine {
             packet.updates.clear();
         }
         self.hear_rivals(now, &mut packet);
-        if self.me != packet.header.dst || !self.feeds_foca() {
-            // Word of a rival was in it, and we are another one now.
-            return Err(Cause::Misaddressed);
-        }
         self.filter_updates(now, &mut packet);
         self.check_target(&mut packet);
+        let was_running = self.life == Life::Running;
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         match self.swim.handle_data(&bytes, &mut self.effects) {
@@ -90,6 +87,10 @@ impl Engine {
         }
         self.follow_packet(now, &packet);
         self.run_effects(now);
+        if was_running && packet.header.message == foca::Message::TurnUndead {
+            // It may be the only one that holds another identity on our address, and says which.
+            self.say_hello(now, addr, 0);
+        }
         self.probe_answered(now, &packet.header);
         Ok(())
     }

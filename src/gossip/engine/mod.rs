@@ -17,7 +17,8 @@
 //! | `cases` | whom we suspect ourselves: others are asked, the suspect is told |
 //! | `inquiries` | finding out whether a member answers, for us and for others |
 //! | `pauses` | this process was stopped |
-//! | `standing` | our own identity: rebirth, address conflicts |
+//! | `standing` | our own identity: rebirth, stepping back |
+//! | `claims` | our own address: what is claimed of it, and what others find there |
 //! | `vacancy` | one that has stepped back: whether its address is free |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
 //! | `records` | our own records, others' records, owner repair |
@@ -64,6 +65,7 @@ use self::{
 };
 use super::{
     Config, ConfigError, Instant, Now, Stats,
+    address_check::AddressCheck,
     boots::Boots,
     budget::Budget,
     contacts::Contacts,
@@ -89,6 +91,7 @@ mod admission;
 #[cfg(feature = "testing")]
 mod assume;
 mod cases;
+mod claims;
 mod dissemination;
 mod fallback;
 mod figures;
@@ -179,6 +182,8 @@ pub struct Engine {
     /// The identity with which this process began, or began again after it had stepped back.
     started: PeerId,
     rebirths: Rebirths,
+    /// Whether another process has our address.
+    address_check: AddressCheck,
     vacancy: Vacancy,
     conflict_told: Option<Instant>,
 
@@ -293,6 +298,7 @@ impl Engine {
             life: Life::default(),
             started: me,
             rebirths: Rebirths::default(),
+            address_check: AddressCheck::default(),
             vacancy: Vacancy::default(),
             conflict_told: None,
             swim: swim(&config, me, rng.random()),

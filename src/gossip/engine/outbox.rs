@@ -45,6 +45,7 @@ pub(super) enum Topic {
     DeclaredDown,
     Reborn,
     SteppedBack,
+    AddressClaimed,
     Observed,
     Joined,
     Alone,

@@ -12,10 +12,10 @@
 //! # Two processes on one address
 //!
 //! A higher boot on our address that is not ours is either an earlier life of ours under a faster
-//! clock, or another process. We take the least identity above it, which keeps the time of the
-//! start that began the dispute. So whoever finds *its own* start time in a rival's identity knows
-//! that it is the one who came later, and steps back: it no longer takes part, and asks now and
-//! then whether the address is free (see `vacancy`). The other one goes on.
+//! clock, or another process, or somebody's invention. `claims` finds out which. A node that finds
+//! another process in its place steps back: it no longer takes part, and asks now and then whether
+//! the address is free (see `vacancy`). A node that keeps its address takes the least identity above
+//! the other's, which keeps the time of the start that began the dispute.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -83,71 +83,56 @@ impl Engine {
         }
     }
 
-    /// A peer says what it knows of the identity on our address.
-    pub(super) fn own_standing_heard(
+    /// The caller of a proven hello says what it knows of the identity on our address.
+    pub(super) fn standing_told(&mut self, now: Now, by: SocketAddr, standing: Option<Standing>) {
+        match self.held(standing) {
+            Some((held, health)) if held == self.me => self.found_dead(now, health),
+            Some((rival, _)) => self.address_claimed(now, by, rival),
+            None => {}
+        }
+    }
+
+    /// Somebody whom we called says what it knows of the identity on our address.
+    pub(super) fn standing_answered(
         &mut self,
         now: Now,
-        from: SocketAddr,
+        by: SocketAddr,
         standing: Option<Standing>,
     ) {
-        let addr = self.me.addr;
-        let known = standing.map(|standing| {
-            let Standing {
-                boot,
-                renewal,
-                health,
-            } = standing;
-            let id = PeerId {
-                addr,
-                boot,
-                renewal,
-            };
-            (id, health)
-        });
+        let held = self.held(standing);
         if self.life == Life::SteppedBack {
-            return self.vacancy_heard(now, from, known);
+            return self.vacancy_heard(now, by, held);
         }
-        match known {
-            // Nobody holds our address there.
-            None => {}
-            Some((known, Health::Down)) if known == self.me => {
-                self.reborn_as(now, self.me.reborn());
-            }
-            Some((known, _)) if known == self.me => {}
-            Some((rival, health)) => self.rival_heard(now, rival, health),
-        }
-    }
-
-    /// An identity on our address that is not our present one.
-    pub(super) fn rival_heard(&mut self, now: Now, rival: PeerId, health: Health) {
-        if self.life == Life::SteppedBack
-            || !rival.supersedes(&self.me)
-            || rival.is_from_the_future(now.unix_ms)
+        if let Some((held, health)) = held
+            && held == self.me
         {
-            return;
+            self.found_dead(now, health);
         }
-        if rival.boot == self.me.boot {
-            // Ours, from before this machine was rolled back.
-            return self.reborn_as(now, rival.reborn());
-        }
-        if health != Health::Down && rival.started_unix_ms() == self.start_ms() {
-            return self.step_back(now);
-        }
-        if health != Health::Down && self.rebirths.last.is_some() {
-            let event = Event::AddressConflict {
-                addr: self.me.addr,
-                stepped_back: false,
-            };
-            self.tell_conflict(now, event);
-        }
-        self.reborn_as(now, PeerId::taking_over(rival));
+        self.holder_answered(now, by, held);
     }
 
-    const fn start_ms(&self) -> u64 {
+    fn held(&self, standing: Option<Standing>) -> Option<(PeerId, Health)> {
+        let standing = standing?;
+        let id = PeerId {
+            addr: self.me.addr,
+            boot: standing.boot,
+            renewal: standing.renewal,
+        };
+        Some((id, standing.health))
+    }
+
+    /// Somebody holds our very identity so.
+    fn found_dead(&mut self, now: Now, health: Health) {
+        if health == Health::Down && self.feeds_foca() {
+            self.reborn_as(now, self.me.reborn());
+        }
+    }
+
+    pub(super) const fn start_ms(&self) -> u64 {
         self.started.started_unix_ms()
     }
 
-    fn tell_conflict(&mut self, now: Now, event: Event) {
+    pub(super) fn tell_conflict(&mut self, now: Now, event: Event) {
         let quiet = self
             .conflict_told
             .is_none_or(|told| now.instant - told > TOLD_EVERY);
@@ -157,7 +142,7 @@ impl Engine {
         }
     }
 
-    fn step_back(&mut self, now: Now) {
+    pub(super) fn step_back(&mut self, now: Now) {
         if self.life == Life::SteppedBack || !self.feeds_foca() {
             return;
         }
@@ -191,13 +176,22 @@ impl Engine {
         self.reborn_as(now, next);
     }
 
+    /// Nobody has answered for some rounds, so nobody holds a rival against us that we could hear of. The
+    /// node takes part again under an identity that replaces none above it: a rival that lives all
+    /// the same is not disturbed.
+    pub(super) fn resume_in_silence(&mut self, now: Now) {
+        self.life = Life::Defunct;
+        self.retry_seeds_soon(now);
+        self.reborn_as(now, self.me.reborn());
+    }
+
     /// Begins again under a new boot, as a process that was started again would.
     pub(super) fn start_over(&mut self, now: Now) {
         self.reborn_as(now, PeerId::taking_over(self.me));
     }
 
     /// Takes a higher identity, now or when the pause since the last time is over.
-    fn reborn_as(&mut self, now: Now, id: PeerId) {
+    pub(super) fn reborn_as(&mut self, now: Now, id: PeerId) {
         if !self.feeds_foca() {
             return;
         }

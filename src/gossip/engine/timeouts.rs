@@ -35,6 +35,8 @@ pub(super) enum TimerKey {
     Contact,
     /// A rebirth that was put off, or another try after stepping back.
     Rebirth,
+    /// A round of looking into a claim on our address is over, or a claim has waited.
+    AddressCheck,
     /// A difference has lasted.
     SyncStart,
     /// An answer is missing.
@@ -75,6 +77,7 @@ impl Engine {
                 TimerKey::Seeds => self.seeds_due(now),
                 TimerKey::Contact => self.contact_due(now),
                 TimerKey::Rebirth => self.rebirth_due(now),
+                TimerKey::AddressCheck => self.address_check_due(now),
                 TimerKey::SyncStart => self.sync_start_due(now),
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),

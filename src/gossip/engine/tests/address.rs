@@ -80,6 +80,11 @@ fn a_boot_from_the_far_future_locks_nobody_out_of_an_address() {
 fn two_on_one_address(seed: u64, younger_clock_ms: i64) -> World {
     let mut world = World::cluster(seed, 4);
     world.run(secs(10));
+    add_second_on_port_2(&mut world, younger_clock_ms);
+    world
+}
+
+fn add_second_on_port_2(world: &mut World, younger_clock_ms: i64) {
     let younger = addr(22);
     let mut config = Config::lan("test", addr(2));
     config.bind = younger;
@@ -100,7 +105,6 @@ fn two_on_one_address(seed: u64, younger_clock_ms: i64) -> World {
             told: BTreeSet::new(),
         },
     );
-    world
 }
 
 #[test]
@@ -159,15 +163,7 @@ fn one_that_stepped_back_returns_though_there_is_only_one_other() {
     let mut world = World::cluster(9, 2);
     world.register(2, "users", "a");
     world.run(secs(5));
-    let me = world.engine(2).me;
-    // Nobody has heard of this rival but the node itself.
-    let rival = PeerId {
-        boot: me.boot + 1,
-        ..me
-    };
-    world.with(2, |engine, now| {
-        engine.rival_heard(now, rival, Health::Alive);
-    });
+    world.with(2, Engine::step_back);
     assert_eq!(world.engine(2).life, Life::SteppedBack);
     let back = |world: &World| {
         world.engine(2).life == Life::Running
@@ -179,26 +175,39 @@ fn one_that_stepped_back_returns_though_there_is_only_one_other() {
 }
 
 #[test]
-fn an_unreachable_holder_of_an_address_is_reborn_at_a_bounded_pace() {
-    // The younger one's clock is an hour back, so it takes itself for the older. The network goes
-    // on to serve the other, so it is declared down again and again.
+fn a_process_that_is_not_reached_at_its_address_steps_back_though_its_clock_says_older() {
     let mut world = two_on_one_address(6, -3_600_000);
-    world.run(secs(120));
-    let told = conflicts(&world, 2, true);
-    assert!(
-        (1..=4).contains(&told),
-        "told, and not more than twice a minute: {told}"
-    );
-    let rebirths = |world: &World| {
-        [2, 22]
-            .map(|port| world.engine(port).stats().rebirths)
-            .iter()
-            .sum::<u64>()
-    };
-    let before = rebirths(&world);
+    world.run(secs(60));
+    assert_eq!(world.engine(22).life, Life::SteppedBack);
+    assert_eq!(conflicts(&world, 22, true), 1);
+    assert_eq!(conflicts(&world, 2, true), 0);
+    let before = world.engine(2).me;
     world.run(secs(600));
-    let rebirths = rebirths(&world) - before;
-    assert!(rebirths <= 600 / 4, "{rebirths} in 600 s");
+    assert_eq!(world.engine(2).me, before);
+    assert_eq!(world.engine(22).life, Life::SteppedBack);
+}
+
+#[test]
+fn the_holder_of_an_address_is_never_missed_while_another_process_claims_it() {
+    for clock_ms in [0, -3_600_000, 3_600_000] {
+        let mut world = World::cluster(11, 4);
+        world.register(2, "users", "a");
+        world.run(secs(5));
+        add_second_on_port_2(&mut world, clock_ms);
+        let before = world.engine(2).me;
+        for _ in 0..3_000 {
+            world.run(ms(100));
+            for port in [1, 3, 4] {
+                assert_eq!(world.seen(port, "users"), ["a"], "clock {clock_ms}");
+            }
+        }
+        for port in [1, 3, 4] {
+            assert_eq!(world.failures(port), 0, "clock {clock_ms}");
+        }
+        assert_eq!(world.engine(2).me, before, "clock {clock_ms}");
+        assert_eq!(world.engine(22).life, Life::SteppedBack);
+        assert!(conflicts(&world, 22, true) >= 1 && conflicts(&world, 2, false) >= 1);
+    }
 }
 
 #[test]

@@ -60,25 +60,6 @@ fn what_one_that_is_held_dead_says_of_others_takes_nobodys_turn() {
     assert!(a_restart_is_let_in(&mut world));
 }
 
-#[test]
-fn a_packet_that_is_dropped_for_word_of_a_rival_takes_nobodys_turn() {
-    let mut world = World::cluster(2, 4);
-    world.run(secs(5));
-    let (me, victim) = (world.engine(1).me, world.engine(2).me);
-    let rival = PeerId {
-        boot: me.boot + (5 << 20),
-        ..me
-    };
-    say(&mut world, 3, 1, |engine, now| {
-        let mut updates = many_after(victim);
-        updates.push(foca::Member::alive(rival));
-        engine.send_swim_of_ours(now, me, foca::Message::Gossip, updates);
-    });
-    assert!(world.engine(1).me.supersedes(&rival));
-    assert_eq!(world.engine(1).members.get(addr(2)).unwrap().id, victim);
-    assert!(a_restart_is_let_in(&mut world));
-}
-
 /// Three nodes that know as many as they may, and the one on port 4, which says hello to the first.
 fn full_cluster(seed: u64) -> World {
     let mut world = World::cluster_with(seed, 3, |config| config.max_members = 2);

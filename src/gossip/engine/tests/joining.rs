@@ -246,7 +246,7 @@ fn what_is_told_of_members_one_by_one_is_what_the_members_are() {
     assert!(follow(&mut world) >= 1);
     let me = world.engine(1).identity();
     world.with(1, |engine, now| {
-        engine.rival_heard(now, me.reborn(), Health::Down);
+        engine.reborn_as(now, me.reborn());
     });
     assert_ne!(world.engine(1).identity(), me);
     assert!(follow(&mut world) >= 1);

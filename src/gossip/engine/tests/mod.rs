@@ -40,6 +40,7 @@ mod moving;
 mod pausing;
 mod reconciliation;
 mod registering;
+mod rivals;
 mod sealing;
 mod seen_elsewhere;
 mod signing;
