@@ -31,4 +31,6 @@ pub(super) mod frame;
 #[cfg(test)]
 mod golden;
 pub(super) mod message;
+pub(super) mod padding;
+pub(super) mod reject;
 pub(super) mod swim;
