@@ -13,12 +13,14 @@
 //! - a command is answered after its effect can be read in the table;
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
+mod joining;
 mod queued_errors;
 #[cfg(feature = "snapshot")]
 mod snapshots;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use tracing::{debug, info, warn};
 use super::TARGET;
 use super::clock::Clock;
 use super::commands::{Command, Reply};
+use super::isolation::Isolation;
 use super::limiter::Limiter;
 use super::report::Report;
 use super::seeds::Resolver;
@@ -92,6 +95,9 @@ pub(super) struct Driver {
     receive_warnings: Limiter,
     send_warnings: Limiter,
     report: Report,
+    isolation: Isolation,
+    /// Addresses that the operating system did not send to last, and what it said.
+    unsent_to: BTreeMap<SocketAddr, String>,
     #[cfg(feature = "snapshot")]
     snapshots: Option<super::snapshot::Keeper>,
 }
@@ -103,6 +109,7 @@ pub(super) struct Channels {
     pub(super) events: broadcast::Sender<Event>,
     pub(super) published: Arc<Published>,
     pub(super) life: watch::Sender<Life>,
+    pub(super) joined: watch::Sender<bool>,
 }
 
 /// Why the driver woke up, where that carries something.
@@ -143,6 +150,8 @@ impl Driver {
             receive_warnings: Limiter::new(WARNING_GAP),
             send_warnings: Limiter::new(WARNING_GAP),
             report: Report::new(advertised),
+            isolation: Isolation::default(),
+            unsent_to: BTreeMap::new(),
             #[cfg(feature = "snapshot")]
             snapshots: None,
         }
@@ -273,6 +282,10 @@ impl Driver {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(command.carry_out(&mut self.engine));
             }
+            Command::Seeds(reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.seed_statuses());
+            }
             Command::Leave => self.leave(),
         }
     }
@@ -343,6 +356,7 @@ impl Driver {
             // No subscriber is no error.
             let _ = self.channels.events.send(event);
         }
+        self.watch_isolation();
         for (reply, result) in self.replies.drain(..) {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(result);
@@ -353,6 +367,7 @@ impl Driver {
             socket: self.counters,
             #[cfg(feature = "snapshot")]
             snapshot: self.snapshot_stats(),
+            joined: self.isolation.is_joined(),
         };
         self.channels.published.set_stats(&stats);
         all_sent
@@ -368,7 +383,7 @@ impl Driver {
                 return true;
             };
             match self.send(&transmit) {
-                Ok(_) => {}
+                Ok(_) => self.note_sent(transmit.to, Ok(())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.counters.send_blocked += 1;
                     self.unsent = Some(transmit);
@@ -382,6 +397,7 @@ impl Driver {
 
     fn send_failed(&mut self, to: SocketAddr, error: &io::Error) {
         self.counters.send_errors += 1;
+        self.note_sent(to, Err(error));
         if let Some(held_back) = self.send_warnings.permit() {
             warn!(target: TARGET, node = %self.advertised, %to, %error, held_back, "send failed; going on");
         }
@@ -403,7 +419,12 @@ impl Driver {
         let snapshot = self.snapshot_deadline();
         #[cfg(not(feature = "snapshot"))]
         let snapshot = None;
-        let deadlines = [engine, paused, self.leave_by, snapshot];
+        let isolation = self
+            .isolation
+            .deadline()
+            .filter(|_| self.leave_by.is_none());
+        let isolation = isolation.and_then(|at| self.clock.at(at));
+        let deadlines = [engine, paused, self.leave_by, snapshot, isolation];
         let deadline = deadlines.into_iter().flatten().min();
         let sleep = async {
             match deadline {

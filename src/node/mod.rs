@@ -17,6 +17,7 @@
 //! - **No error of a send or a receive ends the task.** Each is counted and, at a bounded rate, logged.
 //! - **"Port unreachable" is evidence.** On Linux the engine hears in the same turn of a datagram that nobody
 //!   takes, and no datagram to another peer is lost to that.
+//! - **No isolation is silent.** A node that has seeds and finds no peer says so, with what is known of each seed.
 //! - **Starting needs no peer, and no name that resolves.** Seeds are looked up beside the loop, again and
 //!   again; slow DNS delays nobody.
 //! - **A register can be read** in the local table when it returns.
@@ -32,7 +33,8 @@
 //! change, never one for a packet, with the stable fields `event` (`joined`, `left`, `failed`, `recovered`,
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
 //! `member`, and where they apply `service`, `id`, `version`, `status` and `instances`. Warnings that could repeat are
-//! rate-limited and say in `held_back` how many were left out. A snapshot is told of by `snapshot_read` (at `info`),
+//! rate-limited and say in `held_back` how many were left out. A node that has seeds and no peer warns after 5 s, and
+//! then each minute (`isolated`, with `alone_for_s`, `seeds` and `check`); when it has a peer it says `joined_cluster`. A snapshot is told of by `snapshot_read` (at `info`),
 //! `snapshot_unread` and `snapshot_unwritten`, each with the `file`.
 
 mod advertise;
@@ -44,6 +46,7 @@ mod error;
 mod error_queue;
 mod events;
 mod handle;
+mod isolation;
 mod key_file;
 mod keyring;
 mod launch;
@@ -60,9 +63,10 @@ mod transport;
 mod wait;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};
-pub use error::{ShutdownError, StartError};
+pub use error::{JoinError, ShutdownError, StartError};
 pub use events::{EVENT_CAPACITY, Events, EventsError};
 pub use handle::Node;
+pub use isolation::SeedStatus;
 pub use key_file::KeyFileError;
 pub use keyring::{KeyChangeError, NodeKeyring};
 pub use seeds::SEED_ADDRESSES_MAX;

@@ -33,6 +33,7 @@ fn driver() -> (Driver, Ends) {
         events: broadcast::channel(8).0,
         published: Arc::new(Published::new()),
         life: life_told,
+        joined: watch::channel(false).0,
     };
     let resolver = Resolver::new(Vec::new());
     let engine = engine.expect("a sound configuration");
