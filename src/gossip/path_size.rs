@@ -125,12 +125,16 @@ impl PathSize {
     pub(super) fn step(&mut self) -> Option<Step> {
         let trial = self.trial.as_mut()?;
         if trial.rounds < ROUNDS {
-            // What is large alone is enough where all is well.
-            let asked = if trial.rounds == 0 { 1 } else { 3 };
+            let [_, is_out, is_alive] = trial.answered;
+            // One question is enough where all is well, and the way matters only where the member lives.
+            let asked = match (trial.rounds, is_alive, is_out) {
+                (0, ..) | (_, true, true) => &[Question::LargeBoth][..],
+                (_, false, _) => &[Question::LargeBoth, Question::Small],
+                (_, true, false) => &[Question::LargeBoth, Question::LargeOut],
+            };
             trial.rounds += 1;
-            let questions = Question::ALL.into_iter().zip(trial.tokens).take(asked);
-            let open = questions.filter(|(question, _)| !trial.answered[*question as usize]);
-            return Some(Step::Ask(trial.peer, open.collect()));
+            let token = |question: &Question| (*question, trial.tokens[*question as usize]);
+            return Some(Step::Ask(trial.peer, asked.iter().map(token).collect()));
         }
         let way = match trial.answered {
             [_, true, _] => Some(Way::In),

@@ -239,7 +239,7 @@ pub struct Engine {
     assemblies: Assemblies,
     path_size: PathSize,
     /// When the last trial began.
-    path_tried: Instant,
+    path_tried: Option<Instant>,
     leave: Leave,
 
     timers: Timers<TimerKey>,
@@ -336,7 +336,7 @@ impl Engine {
             has_matched: false,
             assemblies: Assemblies::default(),
             path_size: PathSize::default(),
-            path_tried: now.instant,
+            path_tried: None,
             leave: Leave::default(),
             timers: Timers::default(),
             wants_seeds: false,

@@ -2,7 +2,7 @@
 //!
 //! [`PathSize`]: crate::gossip::path_size::PathSize
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use super::{Engine, TimerKey, outbox::Topic, standing::Life};
 use crate::gossip::{
@@ -15,26 +15,26 @@ use crate::gossip::{
     },
 };
 
-/// How long after it has joined a node tries for the first time.
-const AFTER_JOIN: Duration = Duration::from_secs(2);
-/// The pause after a trial that arrived.
-const PAUSE: Duration = Duration::from_secs(300);
-/// The pause after a verdict that large datagrams get lost.
-const PAUSE_IN_DOUBT: Duration = Duration::from_secs(60);
-/// The pause after a trial with a member that did not answer at all.
-const PAUSE_AFTER_SILENCE: Duration = Duration::from_secs(10);
+/// The first trial after a join is due after this part of the pause, unless pages that were asked for do not come.
+const AFTER_JOIN: u32 = 20;
+/// After a verdict that large datagrams get lost, and after a trial with a member that did not answer at all, the next
+/// trial is due after this part of the pause.
+const IN_DOUBT: u32 = 5;
 
 impl Engine {
     /// This node has a peer again.
     pub(super) fn try_path_soon(&mut self, now: Now) {
-        let pause = self.jittered(AFTER_JOIN);
+        let pause = self.jittered(self.config.path_interval / AFTER_JOIN);
         self.timers
             .set_earlier(TimerKey::PathSize, now.instant + pause);
     }
 
     /// What was asked for, and is large, does not come.
     pub(super) fn doubt_path(&mut self, now: Now) {
-        if !self.path_size.is_trying() && now.instant >= self.path_tried + PAUSE_IN_DOUBT {
+        let tried = self
+            .path_tried
+            .map(|at| at + self.config.path_interval / IN_DOUBT);
+        if !self.path_size.is_trying() && tried.is_none_or(|until| now.instant >= until) {
             self.timers.set_earlier(TimerKey::PathSize, now.instant);
         }
     }
@@ -43,7 +43,7 @@ impl Engine {
         if self.life != Life::Running {
             self.path_size.give_up();
             if matches!(self.life, Life::Defunct | Life::SteppedBack) {
-                self.try_path_after(now, PAUSE_IN_DOUBT);
+                self.try_path_after(now, IN_DOUBT);
             }
             return;
         }
@@ -63,14 +63,15 @@ impl Engine {
             Some(Step::TryAnother) => self.timers.set(TimerKey::PathSize, now.instant),
             Some(Step::Lost(way)) => {
                 self.tell_of_lost_datagrams(now, way);
-                self.try_path_after(now, PAUSE_IN_DOUBT);
+                self.try_path_after(now, IN_DOUBT);
             }
-            Some(Step::NoAnswer) | None => self.try_path_after(now, PAUSE_AFTER_SILENCE),
+            Some(Step::NoAnswer) | None => self.try_path_after(now, IN_DOUBT),
         }
     }
 
-    fn try_path_after(&mut self, now: Now, pause: Duration) {
-        let pause = self.jittered(pause);
+    /// Sets the next trial, after a part of the pause.
+    fn try_path_after(&mut self, now: Now, part: u32) {
+        let pause = self.jittered(self.config.path_interval / part);
         self.timers.set(TimerKey::PathSize, now.instant + pause);
     }
 
@@ -88,7 +89,7 @@ impl Engine {
         };
         let tokens = [self.new_token(), self.new_token(), self.new_token()];
         self.path_size.begin(peer, tokens);
-        self.path_tried = now.instant;
+        self.path_tried = Some(now.instant);
         true
     }
 
@@ -134,7 +135,7 @@ impl Engine {
             return false;
         };
         if let Some(before) = over {
-            self.try_path_after(now, PAUSE);
+            self.try_path_after(now, 1);
             if before == LargeDatagrams::Lost {
                 let (node, size) = (self.me.addr, self.config.max_datagram);
                 tracing::info!(target: "tidings::gossip", %node, size, "large datagrams arrive again");

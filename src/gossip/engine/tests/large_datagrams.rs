@@ -23,7 +23,7 @@ fn state(world: &World, port: u16) -> LargeDatagrams {
 fn large_datagrams_arrive_in_a_sound_cluster() {
     for n in [2, 5] {
         let mut world = World::cluster(1, n);
-        world.run(secs(4));
+        world.run(secs(20));
         for port in 1..=n {
             assert_eq!(state(&world, port), LargeDatagrams::Arrive, "{port}");
         }
@@ -39,7 +39,7 @@ fn a_node_without_a_peer_knows_nothing_of_large_datagrams() {
 }
 
 #[test]
-fn a_node_behind_a_black_hole_knows_within_20_s_whichever_way_it_loses() {
+fn a_node_behind_a_black_hole_knows_within_30_s_whichever_way_it_loses() {
     for (out, back) in [(true, false), (false, true), (true, true)] {
         for n in [2, 3, 8] {
             let mut world = World::new(u64::from(n));
@@ -47,7 +47,7 @@ fn a_node_behind_a_black_hole_knows_within_20_s_whichever_way_it_loses() {
             for port in 1..=n {
                 world.start(port, &[1]);
             }
-            let known = world.until(secs(20), |world| state(world, n) == LargeDatagrams::Lost);
+            let known = world.until(secs(30), |world| state(world, n) == LargeDatagrams::Lost);
             assert!(world.lost > 0 && known.is_some(), "{n} {out} {back}");
         }
     }
@@ -56,7 +56,7 @@ fn a_node_behind_a_black_hole_knows_within_20_s_whichever_way_it_loses() {
 #[test]
 fn a_hole_that_opens_later_is_found_and_so_is_its_end() {
     let mut world = World::cluster(3, 4);
-    world.run(secs(4));
+    world.run(secs(20));
     black_hole(&mut world, 4, 1_000, true, true);
     let known = world.until(secs(400), |world| state(world, 4) == LargeDatagrams::Lost);
     assert!(known.is_some());
@@ -105,7 +105,7 @@ fn trials_cost_a_pair_of_datagrams_in_five_minutes() {
     use std::{cell::RefCell, rc::Rc};
 
     let mut world = World::cluster(5, 3);
-    world.run(secs(10));
+    world.run(secs(20));
     let large = Rc::new(RefCell::new(0));
     let seen = Rc::clone(&large);
     world.link = Box::new(move |_, _, datagram| {
@@ -127,7 +127,7 @@ fn an_answer_is_never_larger_than_the_padded_ping() {
     };
 
     let mut world = World::cluster(1, 2);
-    world.run(secs(3));
+    world.run(secs(1));
     let to = world.engine(2).identity();
     for bytes in [300, 700, 1_137] {
         for answer in [Answer::Small, Answer::Large] {
