@@ -342,3 +342,31 @@ async fn the_check_passes_when_the_node_has_joined() {
     eventually("up", || status() == Some(Status::Up)).await;
     drop((monitor, peer));
 }
+
+#[cfg(feature = "app")]
+#[tokio::test]
+async fn an_app_that_starts_before_its_node_has_joined_says_so() {
+    use tidings::app::App;
+
+    let (lines, _guard) = Lines::collect();
+    let node = here(builder(&[free_address()])).await;
+    let well = here(builder(&[])).await;
+    for (node, is_told, started) in [(&well, false, 1), (&node, true, 2)] {
+        let registrar = Arc::new(node.clone());
+        let app = App::builder().name("users").registrar(registrar).build();
+        let app = app.expect("valid");
+        let stop = app.stop_handle();
+        let running = tokio::spawn(app.run());
+        let told = |event: &str| {
+            let text = format!("event=\"{event}\" service=\"users\"");
+            lines.text().matches(&text).count()
+        };
+        eventually("started", || told("started") == started).await;
+        stop.stop();
+        within("stopped", running)
+            .await
+            .expect("no panic")
+            .expect("stopped");
+        assert_eq!(told("not_joined"), usize::from(is_told));
+    }
+}

@@ -138,12 +138,11 @@ mod tests {
         Instant::from_origin(Duration::from_secs(s))
     }
 
-    fn isolated(alone_for: u64, is_first: bool) -> Option<Turn> {
-        let alone_for = Duration::from_secs(alone_for);
-        Some(Turn::Isolated {
-            alone_for,
+    fn isolated(alone_for: u64, is_first: bool) -> Turn {
+        Turn::Isolated {
+            alone_for: Duration::from_secs(alone_for),
             is_first,
-        })
+        }
     }
 
     #[test]
@@ -152,10 +151,7 @@ mod tests {
         let told = (0..=130).filter_map(|s| Some((s, isolation.observe(at(s), false, || true)?)));
         let told: Vec<_> = told.collect();
         let expected = [(5, true), (65, false), (125, false)];
-        assert_eq!(
-            told,
-            expected.map(|(s, first)| (s, isolated(s, first).unwrap()))
-        );
+        assert_eq!(told, expected.map(|(s, first)| (s, isolated(s, first))));
         assert!(!isolation.is_joined());
         assert_eq!(isolation.deadline(), Some(at(185)));
     }
@@ -178,7 +174,10 @@ mod tests {
         assert!(isolation.is_joined());
         assert_eq!(isolation.observe(at(14), true, || true), None);
         assert_eq!(isolation.observe(at(20), false, || true), None);
-        assert_eq!(isolation.observe(at(25), false, || true), isolated(5, true));
+        assert_eq!(
+            isolation.observe(at(25), false, || true),
+            Some(isolated(5, true))
+        );
         assert!(!isolation.is_joined());
         assert_eq!(isolation.observe(at(30), true, || true), Some(Turn::Joined));
     }

@@ -54,7 +54,7 @@ impl Lines {
         self.text().lines().count()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
     }
 }

@@ -258,7 +258,7 @@ fn a_joiner_joins_in_spite_of_forged_rejects() {
 /// Hands a datagram in, and lets what comes of it go its way.
 fn answers_of(world: &mut World, port: u16, from: SocketAddr, datagram: &[u8]) {
     world.with(port, |engine, now| {
-        engine.handle_datagram(now, from, datagram)
+        engine.handle_datagram(now, from, datagram);
     });
 }
 
