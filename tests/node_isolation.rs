@@ -126,7 +126,8 @@ async fn a_key_in_a_cluster_without_one_is_told() {
 #[tokio::test]
 async fn a_closed_port_is_told() {
     let (lines, _guard) = Lines::collect();
-    let seed = free_address();
+    // No other test binds anything there.
+    let seed = SocketAddr::from(([127, 0, 0, 9], 7_946));
     let node = here(builder(&[seed])).await;
     let known = format!("{seed}: port closed, nothing listens there");
     is_told_of(&lines, &node, &known, "that the seed's process runs").await;

@@ -50,6 +50,7 @@ impl Rejects {
         Permit::Yes
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.last.len()
     }

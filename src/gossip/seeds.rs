@@ -116,7 +116,8 @@ impl SeedState {
             Self::NotAdmitted => {
                 "the seed's log for a limit, and the address that this node advertises"
             }
-            Self::NotCalled | Self::Itself | Self::Answers => return None,
+            Self::Answers => "this node's log for an address conflict",
+            Self::NotCalled | Self::Itself => return None,
         })
     }
 }

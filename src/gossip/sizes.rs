@@ -47,13 +47,11 @@ pub struct Sizes {
     pub transmits: usize,
     /// Addresses of seeds of which it is known what became of calls.
     pub seeds: usize,
-    /// Addresses whose hellos were rejected within the last second.
-    pub rejected: usize,
 }
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 23] {
+    pub const fn each(&self) -> [(&'static str, usize); 22] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -77,7 +75,6 @@ impl Sizes {
             ("log_topics", self.log_topics),
             ("transmits", self.transmits),
             ("seeds", self.seeds),
-            ("rejected", self.rejected),
         ]
     }
 }

@@ -55,7 +55,6 @@ impl Engine {
             log_topics: self.logs.len(),
             transmits: self.transmits.len(),
             seeds: self.seeds.len(),
-            rejected: self.rejects.len(),
         }
     }
 }

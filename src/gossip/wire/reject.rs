@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The cluster tag is the caller's, so that a caller of another cluster reads the reject. Session and nonce say which
-//! datagram is answered: a sender that has not seen that datagram cannot forge a reject of it. Nothing else authenticates
-//! a reject. It is a hint for the log.
+//! datagram is answered: a sender that has seen none of the caller's datagrams cannot forge a reject. Nothing else
+//! authenticates a reject. It is a hint for the log.
 //!
 //! A build that does not know rejects finds an unknown kind in the clear. It counts the datagram and drops it, or drops it
 //! because it hears only what is sealed.
