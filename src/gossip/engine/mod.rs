@@ -238,6 +238,8 @@ pub struct Engine {
     has_matched: bool,
     assemblies: Assemblies,
     path_size: PathSize,
+    /// Draws for the trials alone, so that they change no other choice.
+    path_rng: StdRng,
     /// When the last trial began.
     path_tried: Option<Instant>,
     leave: Leave,
@@ -336,6 +338,7 @@ impl Engine {
             has_matched: false,
             assemblies: Assemblies::default(),
             path_size: PathSize::default(),
+            path_rng: path_size::rng(entropy.seed),
             path_tried: None,
             leave: Leave::default(),
             timers: Timers::default(),

@@ -2,7 +2,9 @@
 //!
 //! [`PathSize`]: crate::gossip::path_size::PathSize
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{Engine, TimerKey, outbox::Topic, standing::Life};
 use crate::gossip::{
@@ -21,10 +23,16 @@ const AFTER_JOIN: u32 = 20;
 /// trial is due after this part of the pause.
 const IN_DOUBT: u32 = 5;
 
+/// A random source of its own, from the engine's seed.
+pub(super) fn rng(mut seed: [u8; 32]) -> StdRng {
+    seed[0] ^= 0xA5;
+    StdRng::from_seed(seed)
+}
+
 impl Engine {
     /// This node has a peer again.
     pub(super) fn try_path_soon(&mut self, now: Now) {
-        let pause = self.jittered(self.config.path_interval / AFTER_JOIN);
+        let pause = self.path_pause(AFTER_JOIN);
         self.timers
             .set_earlier(TimerKey::PathSize, now.instant + pause);
     }
@@ -71,14 +79,20 @@ impl Engine {
 
     /// Sets the next trial, after a part of the pause.
     fn try_path_after(&mut self, now: Now, part: u32) {
-        let pause = self.jittered(self.config.path_interval / part);
+        let pause = self.path_pause(part);
         self.timers.set(TimerKey::PathSize, now.instant + pause);
+    }
+
+    /// A part of the pause, more or less a quarter.
+    fn path_pause(&mut self, part: u32) -> Duration {
+        let pause = self.config.path_interval / part;
+        pause.mul_f64(self.path_rng.random_range(0.75..1.25))
     }
 
     /// With a member that no trial was lost with, if there is one. Says whether there is a member at all.
     fn begin_path_trial(&mut self, now: Now) -> bool {
         // Of as many at least one is fresh, where there are as many.
-        let drawn = self.members.choose(LOST_TRIALS, &mut self.rng);
+        let drawn = self.members.choose(LOST_TRIALS, &mut self.path_rng);
         let is_fresh = |addr: &&SocketAddr| !self.path_size.lost_with().any(|lost| lost == **addr);
         let chosen = drawn.iter().find(is_fresh).or_else(|| drawn.first());
         let Some(peer) = chosen
@@ -87,7 +101,7 @@ impl Engine {
         else {
             return false;
         };
-        let tokens = [self.new_token(), self.new_token(), self.new_token()];
+        let tokens = self.path_rng.random();
         self.path_size.begin(peer, tokens);
         self.path_tried = Some(now.instant);
         true
