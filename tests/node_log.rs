@@ -4,64 +4,14 @@
 
 mod node_support;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
+use node_support::log::Lines;
 use node_support::{builder, end_of, eventually, instance, offers, sees, start, within};
 use tidings::SigningKey;
-use tracing_subscriber::fmt::MakeWriter;
-
-/// Collects the lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Lines {
-    /// The lines of `node` with `event`.
-    fn of(&self, node: std::net::SocketAddr, event: &str) -> Vec<String> {
-        let text = self.text();
-        let (node, event) = (format!("node={node}"), format!("event=\"{event}\""));
-        let wanted = |line: &&str| line.contains(&node) && line.contains(&event);
-        text.lines().filter(wanted).map(str::to_owned).collect()
-    }
-
-    fn count(&self) -> usize {
-        self.text().lines().count()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
-    }
-}
 
 // On the current thread, so that its subscriber is in force.
 #[tokio::test]
 async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(lines.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::collect();
     let key = SigningKey::from_bytes([1; 32]);
     let signs_as = format!("signs_as={}", key.public_key());
     let first = start(builder(&[]).on_current_runtime().sign_with(key)).await;
@@ -130,13 +80,7 @@ async fn each_change_is_one_line_with_stable_fields_and_no_packet_is_one() {
 // On the current thread, so that its subscriber is in force.
 #[tokio::test]
 async fn an_address_and_an_endpoint_that_others_cannot_reach_are_told_with_the_fix() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(lines.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (lines, _guard) = Lines::collect();
     let elsewhere = builder(&[]).advertise("192.0.2.9:7946");
     let elsewhere = start(elsewhere.on_current_runtime()).await;
     for id in ["a", "b"] {

@@ -125,10 +125,14 @@ impl Course {
         let accepting = self.servers.accepting(start_timeout);
         let live = async {
             accepting.await?;
+            let (registrar, ..) = monitor.terms();
             let registered = self.offer.make(monitor).await;
             registered.map_err(AppError::Register)?;
             run_all(Stage::AfterStart, after_start, hook_timeout).await?;
             log(&self.instance, "started", "");
+            if let Some(why) = registrar.isolation() {
+                log(&self.instance, "not_joined", &why);
+            }
             pending::<Result<Infallible, AppError>>().await
         };
         tokio::select! {

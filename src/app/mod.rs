@@ -65,7 +65,7 @@
 //!
 //! # What it writes to the log
 //!
-//! The `tracing` target is `tidings::app`, the fields are `event` (`started`, `stopping`,
+//! The `tracing` target is `tidings::app`, the fields are `event` (`started`, `not_joined`, `stopping`,
 //! `stopped`, `failed`, `not_drained`, `hurried`, `cut`, `unregistered`, `accept_failed`), `service`, `id`, and where they
 //! apply `why`, `server` and `error`.
 

@@ -38,6 +38,8 @@ pub struct AtLimit {
     pub hearsay: u64,
     /// Datagrams that were not sent, because too many wait to be.
     pub transmits: u64,
+    /// Hellos that cannot be used and were not answered with a reject, because too many were.
+    pub rejects: u64,
 }
 
 /// A limit at which something is refused.
@@ -59,6 +61,7 @@ pub(super) enum Limit {
     Pages,
     Hearsay,
     Transmits,
+    Rejects,
 }
 
 impl Limit {
@@ -80,6 +83,7 @@ impl Limit {
             Self::Pages => "pages in a second",
             Self::Hearsay => "calls on others' word in a second",
             Self::Transmits => "datagrams to send",
+            Self::Rejects => "rejects in a second",
         }
     }
 }
@@ -114,6 +118,7 @@ impl AtLimit {
             Limit::Pages => &mut self.pages,
             Limit::Hearsay => &mut self.hearsay,
             Limit::Transmits => &mut self.transmits,
+            Limit::Rejects => &mut self.rejects,
         } += 1;
     }
 }

@@ -90,6 +90,10 @@ pub struct Config {
     pub contact_interval: Duration,
     /// How long a lost peer is called at that pace; after that ever more slowly. Default 10 min.
     pub contact_eagerly_for: Duration,
+    /// The pause between two trials whether datagrams of [`max_datagram`](Self::max_datagram) bytes arrive. Default 5 min,
+    /// give or take a quarter. The first trial is due a twentieth of it after the node has joined; a trial that finds that
+    /// they get lost is repeated after a fifth.
+    pub path_interval: Duration,
     /// Members that are known at a time, dead ones included. Default 10,000. At the bound a
     /// stranger is not let in; nobody is put out for one.
     pub max_members: usize,
@@ -170,6 +174,10 @@ impl Config {
         let clock_skew = self.security.clock_skew;
         if !(CLOCK_SKEW_MIN..=CLOCK_SKEW_MAX).contains(&clock_skew) {
             return refuse("clock_skew", format!("{clock_skew:?}"), "1 s to 1 h");
+        }
+        if self.path_interval < Duration::from_secs(1) {
+            let value = format!("{:?}", self.path_interval);
+            return refuse("path_interval", value, "at least 1 s");
         }
         if self.seed_retry_max < self.seed_retry {
             let value = format!("{:?}", self.seed_retry_max);

@@ -64,6 +64,7 @@ impl Config {
             seed_retry_max: ms(30_000),
             contact_interval: ms(1_000),
             contact_eagerly_for: ms(600_000),
+            path_interval: ms(300_000),
             max_members: 10_000,
             boot_rate: 50,
             boot_burst: 4_096,

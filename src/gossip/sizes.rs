@@ -45,11 +45,13 @@ pub struct Sizes {
     pub log_topics: usize,
     /// Datagrams that were not taken by [`Engine::poll_transmit`](super::Engine::poll_transmit) yet.
     pub transmits: usize,
+    /// Addresses of seeds of which it is known what became of calls.
+    pub seeds: usize,
 }
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 21] {
+    pub const fn each(&self) -> [(&'static str, usize); 22] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -72,6 +74,7 @@ impl Sizes {
             ("refused", self.refused),
             ("log_topics", self.log_topics),
             ("transmits", self.transmits),
+            ("seeds", self.seeds),
         ]
     }
 }

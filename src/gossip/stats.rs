@@ -1,4 +1,7 @@
-use super::{at_limit::AtLimit, security::Refused, sizes::Sizes, wire::frame::Refusal};
+use super::{
+    at_limit::AtLimit, path_size::LargeDatagrams, security::Refused, sizes::Sizes,
+    wire::frame::Refusal,
+};
 
 /// What a node has counted since it started, and how much it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,6 +87,12 @@ pub struct Stats {
     /// Addresses of authentic senders whose clock was beyond `clock_skew` from this node's when they were seen last;
     /// at most 16.
     pub clocks_off: usize,
+    /// Hellos that this node could not use, and answered with a reject.
+    pub rejects_sent: u64,
+    /// Rejects of hellos of this node: see [`Engine::seed_state`](super::Engine::seed_state).
+    pub rejects_heard: u64,
+    /// Whether datagrams of the largest size arrive.
+    pub large_datagrams: LargeDatagrams,
     /// How much there is of everything else that others can make grow.
     pub sizes: Sizes,
 }

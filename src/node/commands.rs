@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use super::isolation::SeedStatus;
 use super::keyring::KeyCommand;
 use crate::gossip::security::{KeyId, KeyringError};
 use crate::registry::{RegistrarError, ServiceInstance};
@@ -25,5 +26,7 @@ pub(super) enum Command {
         KeyCommand,
         oneshot::Sender<Result<Vec<KeyId>, KeyringError>>,
     ),
+    /// What is known of the seeds.
+    Seeds(oneshot::Sender<Vec<SeedStatus>>),
     Leave,
 }

@@ -14,6 +14,7 @@
 //! - however the task ends, be it with its runtime, the table is closed and no watcher waits for ever.
 
 mod addresses;
+mod joining;
 mod keys;
 mod queued_errors;
 #[cfg(feature = "snapshot")]
@@ -21,6 +22,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use super::TARGET;
 use super::advertise::follow::{Following, Found};
 use super::clock::Clock;
 use super::commands::{Command, Reply};
+use super::isolation::Isolation;
 use super::key_watch::KeyWatch;
 use super::limiter::Limiter;
 use super::report::Report;
@@ -103,6 +106,9 @@ pub(super) struct Driver {
     held_back: Vec<SocketAddr>,
     report: Report,
     keys: Option<KeyWatch>,
+    isolation: Isolation,
+    /// Addresses that the operating system did not send to last, and what it said.
+    unsent_to: BTreeMap<SocketAddr, String>,
     #[cfg(feature = "snapshot")]
     snapshots: Option<super::snapshot::Keeper>,
 }
@@ -114,6 +120,7 @@ pub(super) struct Channels {
     pub(super) events: broadcast::Sender<Event>,
     pub(super) published: Arc<Published>,
     pub(super) life: watch::Sender<Life>,
+    pub(super) joined: watch::Sender<bool>,
 }
 
 /// Why the driver woke up, where that carries something.
@@ -160,6 +167,8 @@ impl Driver {
             held_back: Vec::new(),
             report: Report::new(advertised),
             keys: None,
+            isolation: Isolation::default(),
+            unsent_to: BTreeMap::new(),
             #[cfg(feature = "snapshot")]
             snapshots: None,
         }
@@ -293,6 +302,10 @@ impl Driver {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(command.carry_out(&mut self.engine));
             }
+            Command::Seeds(reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.seed_statuses());
+            }
             Command::Leave => self.leave(),
         }
     }
@@ -368,6 +381,7 @@ impl Driver {
             let _ = self.channels.events.send(event);
         }
         drop(publishing);
+        self.watch_isolation();
         for (reply, result) in self.replies.drain(..) {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(result);
@@ -378,6 +392,7 @@ impl Driver {
             socket: self.counters,
             #[cfg(feature = "snapshot")]
             snapshot: self.snapshot_stats(),
+            joined: self.isolation.is_joined(),
         };
         self.channels.published.set_stats(&stats);
         all_sent
@@ -393,7 +408,7 @@ impl Driver {
                 return true;
             };
             match self.send(&transmit) {
-                Ok(_) => {}
+                Ok(_) => self.note_sent(transmit.to, Ok(())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.counters.send_blocked += 1;
                     self.unsent = Some(transmit);
@@ -407,6 +422,7 @@ impl Driver {
 
     fn send_failed(&mut self, to: SocketAddr, error: &io::Error) {
         self.counters.send_errors += 1;
+        self.note_sent(to, Err(error));
         if let Some(held_back) = self.send_warnings.permit() {
             warn!(target: TARGET, node = %self.advertised, %to, %error, held_back, "send failed; going on");
         }
@@ -430,7 +446,12 @@ impl Driver {
         let snapshot = None;
         let keys = self.keys.as_ref().filter(|_| self.leave_by.is_none());
         let keys = keys.and_then(KeyWatch::deadline);
-        let deadlines = [engine, paused, self.leave_by, snapshot, keys];
+        let isolation = self
+            .isolation
+            .deadline()
+            .filter(|_| self.leave_by.is_none());
+        let isolation = isolation.and_then(|at| self.clock.at(at));
+        let deadlines = [engine, paused, self.leave_by, snapshot, keys, isolation];
         let deadline = deadlines.into_iter().flatten().min();
         let sleep = async {
             match deadline {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::isolation::{self, SeedStatus};
 use super::key_file::KeyFileError;
 use crate::gossip::ConfigError;
 use crate::gossip::security::{KeyringError, Rollout};
@@ -144,6 +145,27 @@ pub enum StartError {
     /// The node's own thread ended while it was starting: a bug of this crate.
     #[error("the node's own thread ended while it was starting: please report this")]
     ThreadEnded,
+}
+
+/// Why [`Node::joined`](super::Node::joined) came back without a peer. The node goes on trying.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// No seed has let the node in so far.
+    #[error(
+        "this node has found no peer within {waited:?} ({}); check {}",
+        isolation::list(seeds),
+        isolation::advice(seeds)
+    )]
+    Timeout {
+        /// How long was waited.
+        waited: Duration,
+        /// Each address behind each seed, with what is known of it.
+        seeds: Vec<SeedStatus>,
+    },
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Closed,
 }
 
 /// Why [`Node::shutdown`](super::Node::shutdown) was not a graceful one. The node has stopped all

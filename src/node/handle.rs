@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::builder::NodeBuilder;
 use super::commands::Command;
 use super::driver::{LEAVE_LIMIT, Life};
-use super::error::ShutdownError;
+use super::error::{JoinError, ShutdownError};
 use super::events::{Events, Snapshot};
 use super::keyring::NodeKeyring;
 use super::stats::{NodeStats, Published};
@@ -44,6 +44,7 @@ pub(super) struct Inner {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) abort: watch::Sender<bool>,
     pub(super) life: watch::Receiver<Life>,
+    pub(super) joined: watch::Receiver<bool>,
     pub(super) events: broadcast::WeakSender<Event>,
     pub(super) published: Arc<Published>,
     pub(super) directory: Directory,
@@ -124,6 +125,37 @@ impl Node {
             .unwrap_or(Err(WaitError::Closed))
     }
 
+    /// Waits until this node has joined its cluster: until a live member is known. Returns at once where there is nobody
+    /// to join, because there are no [`seeds`](NodeBuilder::seeds), or none but this node itself.
+    ///
+    /// The node joins in the background, and never gives up: this only waits. A node that was left alone for less than 5 s
+    /// still counts as joined; [`stats`](Self::stats) says the same without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::Timeout`] says what is known of each seed: silent, port closed, another key or cluster, a name that
+    /// does not resolve. The list is there to be read by people: nothing authenticates it.
+    pub async fn joined(&self, timeout: Duration) -> Result<(), JoinError> {
+        self.open_directory().map_err(|_| JoinError::Closed)?;
+        let joined = self.inner.joined.clone();
+        if *joined.borrow() {
+            return Ok(());
+        }
+        // As in `wait_for`.
+        let mut waiting = JoinSet::new();
+        waiting.spawn_on(wait::until_joined(joined, timeout), &self.inner.runtime);
+        let told = waiting.join_next().await.and_then(Result::ok).flatten();
+        if told.ok_or(JoinError::Closed)? {
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.send(Command::Seeds(reply)).await;
+        sent.ok_or(JoinError::Closed)?;
+        let seeds = answer.await.map_err(|_| JoinError::Closed)?;
+        let waited = timeout;
+        Err(JoinError::Timeout { waited, seeds })
+    }
+
     /// The service `name`, resolved once: reading its instances then is one atomic load. It may
     /// be asked for before the service exists. After the node has stopped it shows the last state.
     pub fn service(&self, name: &str) -> ServiceHandle {
@@ -183,7 +215,10 @@ impl Node {
 
     /// What the node has counted since its start.
     pub fn stats(&self) -> NodeStats {
-        self.inner.published.stats()
+        NodeStats {
+            joined: *self.inner.joined.borrow(),
+            ..self.inner.published.stats()
+        }
     }
 
     /// The keys with which this node seals and opens, to be changed while it runs.
@@ -268,6 +303,14 @@ impl Registrar for Node {
     fn deregister(&self, instance: &ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>> {
         let (service, id) = (instance.name().to_owned(), instance.id().to_owned());
         Box::pin(self.ask(|reply| Command::Deregister { service, id, reply }))
+    }
+
+    fn isolation(&self) -> Option<String> {
+        let is_joined = *self.inner.joined.borrow();
+        let node = self.advertised_addr();
+        let text =
+            || format!("the node {node} has not joined its cluster, see its log for the reason");
+        (!is_joined).then(text)
     }
 }
 

@@ -176,12 +176,14 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     let (commands, commands_taken) = mpsc::channel(COMMAND_CAPACITY);
     let (abort, aborted) = watch::channel(false);
     let (life_told, life) = watch::channel(Life::Running);
+    let (joined_told, joined) = watch::channel(false);
     let (events, _) = broadcast::channel(event_capacity);
 
     let inner = Inner {
         commands,
         abort,
         life,
+        joined,
         events: events.downgrade(),
         published: Arc::clone(&published),
         directory,
@@ -194,6 +196,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         events,
         published,
         life: life_told,
+        joined: joined_told,
     };
     let resolver = Resolver::new(seeds, lookups);
     let driver = Driver::new(engine, socket, clock, advertised_addr, resolver, channels);
@@ -207,6 +210,9 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         Some((keeper, remembered)) => driver.remembering(keeper, remembered),
         None => driver,
     };
+    // A node that has nobody to join has joined when it is handed out.
+    let mut driver = driver;
+    driver.watch_isolation();
     Ok((Node::new(inner), driver))
 }
 

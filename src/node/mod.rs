@@ -17,6 +17,7 @@
 //! - **No error of a send or a receive ends the task.** Each is counted and, at a bounded rate, logged.
 //! - **"Port unreachable" is evidence.** On Linux the engine hears in the same turn of a datagram that nobody
 //!   takes, and no datagram to another peer is lost to that.
+//! - **No isolation is silent.** A node that has seeds and finds no peer says so, with what is known of each seed.
 //! - **Starting needs no peer, and no name that resolves.** Seeds are looked up beside the loop, again and
 //!   again; slow DNS delays nobody.
 //! - **A register can be read** in the local table when it returns.
@@ -35,7 +36,9 @@
 //! `registered`, `updated`, `deregistered`, `started`, `stopped`), `node` (the advertised address),
 //! `member`, and where they apply `service`, `id`, `version`, `status` (`up`, `unhealthy` or `draining`), `endpoints`,
 //! `instances` (a number) and, of what was updated, `changed`. A field that is empty is left out. Warnings that could repeat are
-//! rate-limited and say in `held_back` how many were left out. What is wrong with this node's own
+//! rate-limited and say in `held_back` how many were left out. A node that has seeds and no peer warns after 5 s, and
+//! then each minute (`isolated`, with `alone_for_s`, `seeds` and `check`); when it has a peer it says `joined_cluster`.
+//! What is wrong with this node's own
 //! address is told with what to do about it: `unreachable_address`, `guessed_address`, `no_address`,
 //! `loopback_endpoint`; that it has `moved` is told at `info`. Keys that come from a file are told of by `keys_unread`
 //! here, and by `keys_read`, `key_seals` and `key_removed` under the target `tidings::gossip`, each by their ids. A snapshot is told of by `snapshot_read` (at `info`),
@@ -52,6 +55,7 @@ mod error;
 mod error_queue;
 mod events;
 mod handle;
+mod isolation;
 mod key_file;
 mod key_watch;
 mod keyring;
@@ -71,9 +75,10 @@ mod wait;
 mod zone;
 
 pub use builder::{DEFAULT_BIND, NodeBuilder};
-pub use error::{ShutdownError, StartError};
+pub use error::{JoinError, ShutdownError, StartError};
 pub use events::{EVENT_CAPACITY, Events, EventsError, Snapshot};
 pub use handle::Node;
+pub use isolation::SeedStatus;
 pub use key_file::KeyFileError;
 pub use keyring::{KeyChangeError, NodeKeyring};
 pub use seeds::SEED_ADDRESSES_MAX;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::isolation::{self, SeedStatus};
 use super::limiter::Limiter;
 use super::{TARGET, changes};
 use crate::registry::ServiceInstance;
@@ -74,6 +75,8 @@ impl Report {
             Event::Deregistered { owner, instance } => {
                 self.service_changed("deregistered", owner.addr, instance, None);
             }
+            // The driver makes it, and says more: see `log_isolated`.
+            Event::Isolated { .. } => {}
             Event::AddressConflict { addr, stepped_back } => {
                 if let Some(held_back) = self.conflicts.permit() {
                     warn!(
@@ -95,6 +98,22 @@ impl Report {
                 }
             }
         }
+    }
+
+    /// This node has its first peer, or one again after it was isolated.
+    pub(super) fn log_joined(&self) {
+        let node = self.node;
+        info!(target: TARGET, event = "joined_cluster", %node, "this node has joined its cluster");
+    }
+
+    /// This node has seeds, and had no peer for so long.
+    pub(super) fn log_isolated(&self, alone_for: Duration, seeds: &[SeedStatus]) {
+        let (node, alone_for_s) = (self.node, alone_for.as_secs());
+        let (check, seeds) = (isolation::advice(seeds), isolation::list(seeds));
+        warn!(
+            target: TARGET, event = "isolated", %node, alone_for_s, seeds, check,
+            "this node is alone: no seed has let it in, and nobody finds what it registers"
+        );
     }
 
     /// Whether there may be another line.

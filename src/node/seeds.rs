@@ -108,7 +108,20 @@ pub(super) struct Resolver {
 struct Name {
     seed: Seed,
     under_way: bool,
+    /// What came of the last lookup that has ended.
+    found: Option<Result<Vec<SocketAddr>, String>>,
     warnings: Limiter,
+}
+
+/// What came of looking a seed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup<'a> {
+    /// No lookup has ended yet.
+    UnderWay,
+    /// The last one failed.
+    Failed(&'a str),
+    /// The seed has these addresses.
+    Found(&'a [SocketAddr]),
 }
 
 impl Resolver {
@@ -121,6 +134,7 @@ impl Resolver {
                     names.push(Name {
                         seed,
                         under_way: false,
+                        found: None,
                         warnings: Limiter::new(WARNING_GAP),
                     });
                 }
@@ -151,6 +165,23 @@ impl Resolver {
         self.addresses.clone()
     }
 
+    /// Every seed, and what came of looking it up.
+    pub(super) fn lookups(&self) -> impl Iterator<Item = (Seed, Lookup<'_>)> {
+        let addresses = self.addresses.iter().map(|address| {
+            let found = std::slice::from_ref(address);
+            (Seed::Address(*address), Lookup::Found(found))
+        });
+        let names = self.names.iter().map(|name| {
+            let lookup = match &name.found {
+                None => Lookup::UnderWay,
+                Some(Err(error)) => Lookup::Failed(error),
+                Some(Ok(found)) => Lookup::Found(found),
+            };
+            (name.seed.clone(), lookup)
+        });
+        addresses.chain(names)
+    }
+
     /// Whether a lookup is under way.
     pub(super) fn is_busy(&self) -> bool {
         !self.lookups.is_empty()
@@ -164,10 +195,14 @@ impl Resolver {
         let name = &mut self.names[index];
         name.under_way = false;
         let error = match result {
-            Ok(addresses) if !addresses.is_empty() => return addresses,
+            Ok(addresses) if !addresses.is_empty() => {
+                name.found = Some(Ok(addresses.clone()));
+                return addresses;
+            }
             Ok(_) => io::Error::from(io::ErrorKind::NotFound),
             Err(error) => error,
         };
+        name.found = Some(Err(error.to_string()));
         if let Some(held_back) = name.warnings.permit() {
             let seed = &name.seed;
             tracing::warn!(target: super::TARGET, %seed, %error, held_back, "seed does not resolve; trying again");

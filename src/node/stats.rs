@@ -14,6 +14,8 @@ pub struct NodeStats {
     pub gossip: Stats,
     /// What the socket met with.
     pub socket: SocketStats,
+    /// Whether the node has a live peer, had one less than 5 s ago, or has nobody to join: no seeds, or none but itself.
+    pub joined: bool,
     /// What became of the snapshots; all zero for a node that keeps none.
     #[cfg(feature = "snapshot")]
     pub snapshot: super::SnapshotStats,

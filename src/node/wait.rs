@@ -2,8 +2,22 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::registry::{Instances, WaitError};
 use crate::table::Directory;
+
+/// Waits until the node has joined: false if it has not in time, nothing if it has stopped.
+pub(super) async fn until_joined(
+    mut joined: watch::Receiver<bool>,
+    timeout: Duration,
+) -> Option<bool> {
+    let told = joined.wait_for(|is_joined| *is_joined);
+    match tokio::time::timeout(timeout, told).await {
+        Ok(told) => told.is_ok().then_some(true),
+        Err(_) => Some(false),
+    }
+}
 
 /// Waits until `service` has at least `wanted` instances; runs where there is a clock.
 pub(super) async fn for_instances(

@@ -83,6 +83,14 @@ impl Registrar for CompositeRegistrar {
             .collect();
         Box::pin(async move { first_error(all(asked).await, &what, 0) })
     }
+
+    fn isolation(&self) -> Option<String> {
+        let followers = self.followers.iter().map(|follower| follower.isolation());
+        let reasons: Option<Vec<_>> = std::iter::once(self.leader.isolation())
+            .chain(followers)
+            .collect();
+        reasons.map(|reasons| reasons.join("; "))
+    }
 }
 
 impl std::fmt::Debug for CompositeRegistrar {

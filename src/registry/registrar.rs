@@ -27,6 +27,12 @@ pub trait Registrar: Send + Sync {
     ///
     /// [`RegistrarError::Closed`].
     fn deregister(&self, instance: &ServiceInstance) -> BoxFuture<'_, Result<(), RegistrarError>>;
+
+    /// Why nobody else finds what is registered here at present, if that is so and the registrar knows: a node that has not
+    /// joined its cluster. Never waits. Default: nothing is known.
+    fn isolation(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a registrar did not do what it was asked. Nothing was changed.

@@ -29,6 +29,8 @@ impl From<Event> for Told {
 #[non_exhaustive]
 pub enum Event {
     /// A process joined the cluster, or this node learned of it.
+    ///
+    /// Of this node itself when it has its first live peer, and when it has one again after it was [`Isolated`](Self::Isolated).
     Joined {
         /// Who joined.
         member: Owner,
@@ -75,6 +77,12 @@ pub enum Event {
         /// The instance as it was.
         instance: Arc<ServiceInstance>,
     },
+    /// This node has seeds, and had no live peer for 5 s: nobody finds what it registers. Told once; when it has a peer
+    /// again, `Joined` of this node follows.
+    Isolated {
+        /// This node.
+        member: Owner,
+    },
     /// Another live process advertises this node's address. The one that others do not reach there
     /// no longer takes part until the other is gone; where both are reached, the one that started
     /// later. It takes more than somebody's word: others have reached the process, or hold it.
@@ -101,6 +109,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Joined { member } => write!(f, "{} joined", member.addr),
+            Self::Isolated { member } => {
+                write!(f, "{} is isolated: it has no live peer", member.addr)
+            }
             Self::Left { member, .. } => write!(f, "{} left", member.addr),
             Self::Failed { member, instances } => {
                 write!(

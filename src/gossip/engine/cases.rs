@@ -100,6 +100,7 @@ impl Engine {
     pub fn handle_unreachable(&mut self, now: Now, to: SocketAddr) {
         self.notice_pause(now);
         let to = canonical(to);
+        self.seeds.port_closed(to);
         if self.has_left() || !self.config.detection.evidence {
             return;
         }

@@ -22,6 +22,7 @@ impl Engine {
             sessions: self.guard.sessions(),
             clocks_off: self.guard.clocks_off(),
             contacts_displaced: self.contacts.displaced(),
+            large_datagrams: self.path_size.state(),
             sizes: self.sizes(),
             ..self.stats
         }
@@ -53,6 +54,7 @@ impl Engine {
             refused: self.verification.refused(),
             log_topics: self.logs.len(),
             transmits: self.transmits.len(),
+            seeds: self.seeds.len(),
         }
     }
 }

@@ -24,6 +24,8 @@ use crate::gossip::{
     wire::{
         frame::{Header, Preamble},
         message::{Cookie, Item, Message, Unusable},
+        padding,
+        reject::Reject,
     },
 };
 
@@ -57,7 +59,13 @@ impl Engine {
         if datagram.len() > self.config.max_datagram {
             return Err(Cause::Oversized);
         }
-        let (header, body) = Header::read(datagram, self.cluster)?;
+        if let Some(reject) = Reject::read(datagram) {
+            return self.reject_received(from, reject);
+        }
+        let (header, body) = match Header::read(datagram, self.cluster) {
+            Ok(read) => read,
+            Err(refusal) => return Err(self.reject(now, from, datagram, refusal.into())),
+        };
         let mut opened = std::mem::take(&mut self.opened);
         let result = match self.open(now, from, &header, datagram, &mut opened) {
             Ok(Body::AsItWas) => self.take_in(now, from, &header, body, datagram.len()),
@@ -65,7 +73,7 @@ impl Engine {
                 self.note_sealed(now, from, &header, &opened);
                 self.take_in(now, from, &header, &opened, datagram.len())
             }
-            Err(cause) => Err(cause),
+            Err(cause) => Err(self.reject(now, from, datagram, cause)),
         };
         self.opened = opened;
         result
@@ -95,6 +103,7 @@ impl Engine {
                 && let Some(called) = self.contacts.called(now.instant, hello.token)
             {
                 self.contacts.is_self(now.instant, called);
+                self.seeds.is_self(called);
             }
             return Err(Cause::Own);
         }
@@ -128,7 +137,11 @@ impl Engine {
             Message::Pull(pull) => self.pull_received(now, from, pull),
             Message::Page(page) => self.page_received(now, from, page)?,
             Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
-            Message::Ping(ping) => self.ping_received(now, from, ping)?,
+            Message::Ping(ping) => {
+                let asked = padding::asked(preamble.kind, payload);
+                self.ping_received(now, from, ping, asked, size)?;
+            }
+            Message::Pong(pong) if self.path_answered(now, &preamble, pong) => {}
             Message::Pong(pong) => self.pong_received(now, &preamble, pong)?,
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
             Message::Finding(finding) => self.finding_received(now, &preamble, finding)?,

@@ -19,6 +19,7 @@ use crate::gossip::{
     wire::{
         frame::Preamble,
         message::{Ask, Finding, Message, Outcome, Ping, Pong, addressee},
+        padding::Answer,
     },
 };
 
@@ -208,6 +209,8 @@ impl Engine {
         now: Now,
         from: SocketAddr,
         ping: Ping,
+        asked: Option<Answer>,
+        size: usize,
     ) -> Result<(), Cause> {
         if !self.feeds_foca() {
             return Ok(());
@@ -219,8 +222,7 @@ impl Engine {
             }
             return Err(Cause::Misaddressed);
         }
-        let answer = Message::Pong(Pong { token: ping.token });
-        self.send(now, from, &answer);
+        self.pong(now, from, Pong { token: ping.token }, asked, size);
         Ok(())
     }
 

@@ -32,7 +32,7 @@ use crate::gossip::{
 /// A hello is padded to this many bytes of payload, so that no welcome is larger than it. The
 /// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes. Where the welcome may be sealed and the
 /// hello is not, the seal's bytes come on top.
-const HELLO_PAYLOAD_BYTES: usize = 96;
+pub(super) const HELLO_PAYLOAD_BYTES: usize = 96;
 
 impl Engine {
     /// Whether the driver is to resolve its seeds and call [`Self::handle_seeds`]. True once for
@@ -48,6 +48,7 @@ impl Engine {
         }
         for addr in seeds {
             let addr = canonical(addr);
+            self.seeds.resolved(now.instant, addr);
             if addr != self.me.addr && !self.members.is_active(addr) {
                 self.contacts.add_seed(now.instant, addr);
             }
@@ -152,6 +153,7 @@ impl Engine {
         };
         hello.padding = vec![0; (HELLO_PAYLOAD_BYTES + seal).saturating_sub(bare.len())];
         self.send(now, to, &Message::Hello(hello));
+        self.seeds.called(to, self.nonces.last());
     }
 
     fn standing_of(&self, addr: SocketAddr) -> Option<Standing> {
@@ -271,6 +273,10 @@ impl Engine {
         let Some(called) = self.contacts.answered(now.instant, welcome.token) else {
             return Err(Cause::Unexpected);
         };
+        self.seeds.answered(called.addr);
+        if called.with_cookie && !welcome.accepted {
+            self.seeds.not_admitted(called.addr);
+        }
         let host = PeerId::from(welcome.me);
         if host.boot != preamble.boot || !host.is_reachable() {
             return Err(Cause::Malformed);
@@ -323,6 +329,7 @@ impl Engine {
         self.keys_joined(now);
         self.announce_own_records(now);
         self.kindle_rebirth(now);
+        self.try_path_soon(now);
     }
 
     /// A peer that has not heard of us wants our address proven. Only a live member is answered, because the answer is larger

@@ -222,13 +222,17 @@ impl Engine {
                 continue;
             }
             assembly.retry_at = now.instant + self.config.request_timeout;
-            if assembly.tries == MOST_TRIES / 2 {
+            let is_in_doubt = assembly.tries == MOST_TRIES / 2;
+            if is_in_doubt {
                 assembly.turn_to_other();
             }
             for asked in assembly.missing.values_mut() {
                 *asked = false;
             }
             self.ask_chunks(now, &key);
+            if is_in_doubt {
+                self.doubt_path(now);
+            }
         }
         if let Some(at) = self
             .assemblies

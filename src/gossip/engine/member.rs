@@ -38,6 +38,11 @@ pub struct Member {
 }
 
 impl Engine {
+    /// Whether there is a live member besides this node.
+    pub fn has_peer(&self) -> bool {
+        self.members.active_len() > 0
+    }
+
     /// The members of the cluster, this node included, by address.
     pub fn members(&self) -> Vec<Member> {
         let others = self.members.iter().filter_map(|peer| self.as_member(peer));

@@ -20,6 +20,7 @@
 //! | `standing` | our own identity: rebirth, stepping back |
 //! | `claims` | our own address: what is claimed of it, and what others find there |
 //! | `vacancy` | one that has stepped back: whether its address is free |
+//! | `rejecting` | rejects of hellos that cannot be used, and what is known of seeds |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
 //! | `records` | our own records, others' records, owner repair |
 //! | `signing` | signed records: who may write what |
@@ -29,6 +30,7 @@
 //! | `hearsay` | reconciliation: what a peer says of members |
 //! | `serve` | reconciliation: answering |
 //! | `large` | records larger than a datagram |
+//! | `path_size` | whether the largest datagrams arrive |
 //! | `fallback` | what is remembered from an earlier run, until it is confirmed |
 //! | `leaving` | goodbye |
 //! | `moving` | another address, and so another identity |
@@ -75,8 +77,11 @@ use super::{
     local_health::LocalHealth,
     members::{Members, member_hash},
     news::News,
+    path_size::PathSize,
     proofs::Proofs,
+    rejects::Rejects,
     security::Guard,
+    seeds::Seeds,
     suspicion::Suspicion,
     timers::Timers,
     wire::frame::{ClusterTag, Nonces},
@@ -112,9 +117,11 @@ mod membership;
 mod moving;
 mod observed;
 mod outbox;
+mod path_size;
 mod pauses;
 mod probing;
 mod records;
+mod rejecting;
 mod sealing;
 mod serve;
 mod signing;
@@ -239,6 +246,8 @@ pub struct Engine {
 
     proofs: Proofs,
     contacts: Contacts,
+    seeds: Seeds,
+    rejects: Rejects,
     seed_pause: Duration,
     /// The address under which peers see us, where it is not the advertised one.
     observed: Option<SocketAddr>,
@@ -246,6 +255,11 @@ pub struct Engine {
     /// Whether a live member had the same fingerprint at some time.
     has_matched: bool,
     assemblies: Assemblies,
+    path_size: PathSize,
+    /// Draws for the trials alone, so that they change no other choice.
+    path_rng: StdRng,
+    /// When the last trial began.
+    path_tried: Option<Instant>,
     leave: Leave,
 
     timers: Timers<TimerKey>,
@@ -339,11 +353,16 @@ impl Engine {
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random()),
             contacts,
+            seeds: Seeds::default(),
+            rejects: Rejects::new(now.instant),
             seed_pause: Duration::ZERO,
             observed: None,
             sync: Sync::new(now.instant),
             has_matched: false,
             assemblies: Assemblies::default(),
+            path_size: PathSize::default(),
+            path_rng: path_size::rng(entropy.seed),
+            path_tried: None,
             leave: Leave::default(),
             timers: Timers::default(),
             wants_seeds: false,

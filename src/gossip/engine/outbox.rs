@@ -49,6 +49,7 @@ pub(super) enum Topic {
     Observed,
     Joined,
     Alone,
+    PathSize,
 }
 
 /// Lets one line on each topic through in [`LOG_EVERY`], with the number of those it held back.

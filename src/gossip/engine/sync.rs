@@ -294,6 +294,7 @@ impl Engine {
         for asked in session.wanted.values_mut() {
             *asked = false;
         }
+        let is_in_doubt = session.tries == MOST_TRIES / 2;
         if session.listed {
             self.timers.set(
                 TimerKey::SyncRetry,
@@ -305,6 +306,9 @@ impl Engine {
             self.ask_listing(now);
         }
         self.pull_wanted(now);
+        if is_in_doubt {
+            self.doubt_path(now);
+        }
     }
 
     /// Something new came in. Where that is so there may be more, and the pause after earlier sessions that

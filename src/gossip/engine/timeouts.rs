@@ -43,6 +43,8 @@ pub(super) enum TimerKey {
     SyncRetry,
     /// A chunk is missing.
     Assembly,
+    /// The next step of a trial of the largest datagram.
+    PathSize,
     /// What is stale is too old.
     Stale,
     /// A change of the key goes on.
@@ -81,6 +83,7 @@ impl Engine {
                 TimerKey::SyncStart => self.sync_start_due(now),
                 TimerKey::SyncRetry => self.sync_retry_due(now),
                 TimerKey::Assembly => self.assembly_due(now),
+                TimerKey::PathSize => self.path_size_due(now),
                 TimerKey::Stale => self.stale_due(now),
                 TimerKey::Keys => self.keys_due(now),
                 TimerKey::Leave => self.leave_due(now),

@@ -45,6 +45,17 @@ pub(in crate::gossip) enum Odd {
     Either { sender_ahead_ms: i64 },
 }
 
+impl Odd {
+    /// By how many milliseconds the sender's clock is ahead of this host's, or peers' clocks are by the middle of those seen.
+    pub(in crate::gossip) const fn sender_ahead_ms(self) -> i64 {
+        match self {
+            Self::ThisHost { ahead_ms } => ahead_ms.saturating_neg(),
+            Self::Sender { ahead_ms } => ahead_ms,
+            Self::Either { sender_ahead_ms } => sender_ahead_ms,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Sighting {
     session: SessionId,

@@ -4,7 +4,10 @@
 //! and member, and at the end of every datagram. A build skips the tags that it does not know and
 //! counts them; records keep them, because they are relayed as their owner wrote them.
 
-use super::codec::{Decode, Encode, Malformed, decode};
+use super::{
+    codec::{Decode, Encode, Malformed, decode},
+    padding,
+};
 
 /// The extensions of one thing, encoded one after the other. Empty costs one byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -18,11 +21,20 @@ impl Extensions {
 }
 
 /// The same for extensions that run to the end of the datagram.
-pub(in crate::gossip) fn count_unknown(mut bytes: &[u8]) -> Result<u64, Malformed> {
+pub(in crate::gossip) fn count_unknown(bytes: &[u8]) -> Result<u64, Malformed> {
+    count(bytes, |_| true)
+}
+
+/// The same behind a message, where padding is known.
+pub(in crate::gossip) fn count_unknown_of_message(bytes: &[u8]) -> Result<u64, Malformed> {
+    count(bytes, |tag| tag != padding::TAG)
+}
+
+fn count(mut bytes: &[u8], is_unknown: impl Fn(u32) -> bool) -> Result<u64, Malformed> {
     let mut unknown = 0;
     while !bytes.is_empty() {
-        let (_tag, _value): (u32, Vec<u8>) = decode(&mut bytes)?;
-        unknown += 1;
+        let (tag, _value): (u32, Vec<u8>) = decode(&mut bytes)?;
+        unknown += u64::from(is_unknown(tag));
     }
     Ok(unknown)
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 /// The format that this build speaks.
 pub(in crate::gossip) const FORMAT_VERSION: u8 = 1;
 /// The key id of a body that is not sealed.
-const PLAINTEXT: u8 = 0;
+pub(in crate::gossip) const PLAINTEXT: u8 = 0;
 /// Where it stands.
 pub(in crate::gossip) const KEY_ID_AT: usize = 1;
 /// Format version, key id, session id, nonce, cluster tag.
@@ -38,6 +38,11 @@ impl ClusterTag {
     pub(in crate::gossip) fn of(name: &str) -> Self {
         let digest = Sha256::digest(name.as_bytes());
         Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+
+    /// As it stands in a header.
+    pub(in crate::gossip) const fn read(bytes: [u8; 4]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -160,6 +165,11 @@ pub(in crate::gossip) struct Nonces {
 impl Nonces {
     pub(in crate::gossip) fn next(&mut self, unix_ms: u64) -> u64 {
         self.last = (self.last + 1).max(unix_ms << 20);
+        self.last
+    }
+
+    /// The one that was given out last.
+    pub(in crate::gossip) const fn last(&self) -> u64 {
         self.last
     }
 

@@ -15,6 +15,7 @@
 
 mod asking;
 mod mirror;
+mod outside;
 mod sealed;
 mod signed;
 

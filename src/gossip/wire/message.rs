@@ -400,7 +400,7 @@ impl<'a> Message<'a> {
             kind::HELD_KEY => Self::HeldKey(decode(bytes)?),
             _ => return Err(Unusable::UnknownKind),
         };
-        Ok((message, extensions::count_unknown(bytes)?))
+        Ok((message, extensions::count_unknown_of_message(bytes)?))
     }
 
     /// Writes a payload, and says of which kind it is.

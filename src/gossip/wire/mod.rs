@@ -18,6 +18,8 @@
 //! Everything from the boot on is the body. Sealed, it is followed by a tag of 16 bytes over it and all that stands before
 //! it; they are kept free where it is not.
 //!
+//! A reject ([`reject`]) is outside of that: its header is its receiver's own, and it is read before anything is opened.
+//!
 //! # Promises
 //!
 //! - No input makes a decoder panic, or allocate more than a fixed bound.
@@ -31,4 +33,6 @@ pub(super) mod frame;
 #[cfg(test)]
 mod golden;
 pub(super) mod message;
+pub(super) mod padding;
+pub(super) mod reject;
 pub(super) mod swim;

@@ -10,6 +10,7 @@ mod error;
 mod grpc;
 #[cfg(feature = "health-http")]
 mod http;
+mod joined;
 mod on_runtime;
 mod pulse;
 mod run;
@@ -48,6 +49,7 @@ type Found = Result<(), String>;
 /// |---|---|---|
 /// | [`ttl`](Self::ttl) | the service has said so within its time to live | `health` |
 /// | [`closure`](Self::closure) | a closure returns `Ok` | `health` |
+/// | [`joined`](Self::joined) | the registrar has joined its cluster, or has nobody to join | `health` |
 /// | [`pulse`](Self::pulse) | the service's tokio runtime runs what it is given | `health` |
 /// | [`tcp`](Self::tcp) | a TCP connection is accepted | `health` |
 /// | `http` | `GET` is answered with a status of 2xx | `health-http` |

@@ -34,6 +34,7 @@ fn driver() -> (Driver, Ends) {
         events: broadcast::channel(8).0,
         published: Arc::new(Published::new(advertised)),
         life: life_told,
+        joined: watch::channel(false).0,
     };
     let resolver = Resolver::new(Vec::new(), Lookups::of_system());
     let engine = engine.expect("a sound configuration");

@@ -201,7 +201,9 @@ impl Keeper {
             | Event::Updated { owner, .. }
             | Event::Deregistered { owner, .. }
                 if owner.addr == self.node => {}
-            Event::AddressConflict { .. } | Event::DuplicateInstance { .. } => {}
+            Event::AddressConflict { .. }
+            | Event::DuplicateInstance { .. }
+            | Event::Isolated { .. } => {}
             _ => self.schedule.changed(now.instant),
         }
     }

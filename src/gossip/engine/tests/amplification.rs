@@ -7,6 +7,7 @@ use crate::gossip::{
         Ask, Chunk, Cookie, Cursor, Digest, Finding, Hello, Inventory, Item, Message, News,
         Outcome, Page, Part, Ping, Pong, Pull, RecordKey, Welcome, addressee, kind,
     },
+    wire::reject::Reject,
 };
 
 /// Every kind of datagram to `to`, as `engine` sends it; what invites a large answer among them.
@@ -182,7 +183,7 @@ fn with_a_key_no_unproven_address_gets_more_than_it_sent() {
 }
 
 #[test]
-fn who_has_no_key_gets_nothing_at_all_from_those_who_have_one() {
+fn who_has_no_key_gets_one_reject_a_second_from_those_who_have_one() {
     let mut world = World::cluster_with(2, 2, |config| {
         config.security.keyring = Keyring::of([ClusterKey::from_bytes([1; 32])]).unwrap();
     });
@@ -197,11 +198,15 @@ fn who_has_no_key_gets_nothing_at_all_from_those_who_have_one() {
             .any(|datagram| kind_of(datagram) == kind::PULL)
     );
     let count = datagrams.len() as u64;
+    let engine = &mut world.nodes.get_mut(&addr(1)).unwrap().engine;
     for datagram in datagrams {
-        let engine = &mut world.nodes.get_mut(&addr(1)).unwrap().engine;
         engine.handle_datagram(now, addr(3), &datagram);
-        assert_eq!(engine.poll_transmit(), None);
     }
+    let answers: Vec<_> = std::iter::from_fn(|| engine.poll_transmit()).collect();
+    let [answer] = &answers[..] else {
+        panic!("{answers:?}");
+    };
+    assert!(Reject::read(&answer.payload).is_some());
     assert_eq!(world.engine(1).stats().dropped.plaintext, count);
 }
 

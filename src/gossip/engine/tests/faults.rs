@@ -108,4 +108,5 @@ pub(super) fn sound(_: SocketAddr, _: SocketAddr, _: u8) -> Fate {
 /// Nothing happens of itself for a long time: what a test sees is what it has begun.
 pub(super) fn quiet(config: &mut Config) {
     config.probe_period = secs(1_000);
+    config.path_interval = secs(100_000);
 }

@@ -342,7 +342,9 @@ impl Replay {
                     assert!(self.0.contains_key(&key), "{event}");
                 }
             }
-            Event::AddressConflict { .. } => panic!("a replica knows nothing of that"),
+            Event::AddressConflict { .. } | Event::Isolated { .. } => {
+                panic!("a replica knows nothing of that")
+            }
         }
     }
 
