@@ -40,6 +40,7 @@ mod address_check;
 mod at_limit;
 mod boots;
 mod budget;
+mod challenges;
 mod config;
 mod contacts;
 mod detection;

@@ -11,6 +11,10 @@ pub struct Sizes {
     pub proven: usize,
     /// Datagrams that wait for the proof of their senders.
     pub parked: usize,
+    /// Live members whose sessions are known.
+    pub heard: usize,
+    /// Datagrams of the last seconds by which this node knows what a peer challenges.
+    pub sent: usize,
     /// Suspected members whose time is running.
     pub suspicions: usize,
     /// Suspected members about whom others are asked.
@@ -49,12 +53,14 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 21] {
+    pub const fn each(&self) -> [(&'static str, usize); 23] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
             ("proven", self.proven),
             ("parked", self.parked),
+            ("heard", self.heard),
+            ("sent", self.sent),
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),

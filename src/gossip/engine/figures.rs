@@ -36,6 +36,8 @@ impl Engine {
             calls,
             proven,
             parked,
+            heard: self.proofs.heard(),
+            sent: self.sent.len(),
             suspicions: self.suspicions.len(),
             cases: self.cases.len(),
             inquiries: self.inquiries.len(),

@@ -25,7 +25,7 @@ use crate::gossip::{
     stats::Cause,
     wire::{
         frame::{Preamble, SEAL_BYTES},
-        message::{Cookie, Health, Hello, Message, Standing, Welcome},
+        message::{Health, Hello, Message, Standing, Welcome},
     },
 };
 
@@ -224,7 +224,7 @@ impl Engine {
         // One that is not let in stays a stranger, whatever it has shown of its address. What follows from the proof comes after
         // the welcome, which proves our address: the caller would ask for that once more.
         if proven && self.is_member(&caller) {
-            self.prove(now, from);
+            self.prove(now, from, preamble, &caller);
         }
         if proven && self.members.is_active(caller.addr) {
             if hello.joining {
@@ -295,7 +295,7 @@ impl Engine {
         let admissible = self.is_admissible(now, &host, 0);
         if admissible && from == canonical(called.addr) {
             // Whoever answers from another address has heard the call, and that address may be anybody's.
-            self.prove(now, from);
+            self.prove(now, from, preamble, &host);
         }
         if !welcome.accepted {
             return Ok(());
@@ -323,35 +323,5 @@ impl Engine {
         self.keys_joined(now);
         self.announce_own_records(now);
         self.kindle_rebirth(now);
-    }
-
-    /// A peer that has not heard of us wants our address proven. Only a live member is answered, because the answer is larger
-    /// than the question; anybody else is called, and that is answered by a welcome.
-    ///
-    /// A member may send from another address than it advertises. It is known by its boot then, and answered where it
-    /// advertises: nobody else's cookie makes us send anything to an address that is no member's.
-    pub(super) fn cookie_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        preamble: &Preamble,
-        cookie: Cookie,
-    ) -> Result<(), Cause> {
-        if self.life == Life::SteppedBack {
-            // A hello that proves our address would bring us back into the caller's list.
-            return Err(Cause::Unexpected);
-        }
-        let asks = if self.members.is_active(from) {
-            Some(from)
-        } else {
-            let mut members = self.members.iter();
-            let asks = members.find(|peer| peer.is_active() && peer.id.boot == preamble.boot);
-            asks.map(|peer| peer.id.addr)
-        };
-        let Some(asks) = asks.filter(|_| self.answer_budget.take(now.instant)) else {
-            return Err(Cause::Unexpected);
-        };
-        self.say_hello(now, asks, cookie.value());
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `outbox` | framing what goes out, counting, rate-limited logging |
 //! | `inbox` | unframing what comes in, who is trusted with what |
+//! | `proving` | how far the address of a sender is known: cookies, challenges, sessions |
 //! | `timeouts` | what is due, and who does it |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
 //! | `key_rollover` | a change of the key, by a list that each host reads |
@@ -68,6 +69,7 @@ use super::{
     address_check::AddressCheck,
     boots::Boots,
     budget::Budget,
+    challenges::Sent,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
     history::History,
@@ -114,6 +116,7 @@ mod observed;
 mod outbox;
 mod pauses;
 mod probing;
+mod proving;
 mod records;
 mod sealing;
 mod serve;
@@ -189,6 +192,8 @@ pub struct Engine {
 
     swim: Swim,
     effects: Effects,
+    /// How many bytes foca may answer with, where the sender has not answered us.
+    most_answer: Option<usize>,
     timer_token: foca::TimerToken,
     connected: bool,
     foca_timers: BTreeMap<u64, foca::Timer<PeerId>>,
@@ -238,6 +243,8 @@ pub struct Engine {
     boots: Boots,
 
     proofs: Proofs,
+    /// What may be challenged.
+    sent: Sent,
     contacts: Contacts,
     seed_pause: Duration,
     /// The address under which peers see us, where it is not the advertised one.
@@ -303,6 +310,7 @@ impl Engine {
             conflict_told: None,
             swim: swim(&config, me, rng.random()),
             effects: Effects::default(),
+            most_answer: None,
             timer_token: 0,
             connected: false,
             foca_timers: BTreeMap::new(),
@@ -337,7 +345,8 @@ impl Engine {
             key_answers: Budget::new(key_rollover::ANSWERS, key_rollover::ANSWERS, now.instant),
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
-            proofs: Proofs::new(rng.random()),
+            proofs: Proofs::new(rng.random(), config.max_members),
+            sent: Sent::default(),
             contacts,
             seed_pause: Duration::ZERO,
             observed: None,

@@ -59,7 +59,7 @@ impl Engine {
                 if let Refused::Skewed(Some(odd)) = refused {
                     self.tell_of_clocks(now, from, odd);
                     // So that the sender finds out too. It is no larger than what came, and rare.
-                    self.send_cookie(now, from, datagram.len());
+                    self.send_cookie(now, from, header, datagram.len());
                 }
                 refused.into()
             })
