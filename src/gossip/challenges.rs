@@ -52,9 +52,8 @@ impl Sent {
 
     /// Where the datagram with this mark went, once.
     pub(super) fn challenged(&mut self, now: Instant, mark: u64) -> Option<SocketAddr> {
-        let is_it = |(at, _, sent): &&(Instant, SocketAddr, u64)| {
-            *sent == mark && now - *at <= KEPT_FOR
-        };
+        let is_it =
+            |(at, _, sent): &&(Instant, SocketAddr, u64)| *sent == mark && now - *at <= KEPT_FOR;
         let (_, to, _) = *self.recent.iter().find(is_it)?;
         self.recent.retain(|(_, addr, _)| *addr != to);
         Some(to)
@@ -62,7 +61,8 @@ impl Sent {
 
     /// Whether something went to `to` so lately that a cookie without an echo may be about it, once.
     pub(super) fn may_be_challenged(&mut self, now: Instant, to: SocketAddr) -> bool {
-        let is_to = |(at, addr, _): &(Instant, SocketAddr, u64)| *addr == to && now - *at <= BARE_FOR;
+        let is_to =
+            |(at, addr, _): &(Instant, SocketAddr, u64)| *addr == to && now - *at <= BARE_FOR;
         let may = self.recent.iter().any(is_to);
         if may {
             self.recent.retain(|(_, addr, _)| *addr != to);

@@ -37,6 +37,7 @@
 //!   new is refused, counted ([`AtLimit`]) and warned about, and no live member is put out for a stranger.
 
 mod address_check;
+mod applicants;
 mod at_limit;
 mod boots;
 mod budget;

@@ -168,17 +168,17 @@ impl Proofs {
         }
     }
 
-    /// Whether the process with this session has shown that it hears what is sent to `addr`.
-    pub(super) fn is_proven(
+    /// The process with this session, if it has shown that it hears what is sent to `addr`.
+    pub(super) fn bearer(
         &self,
         now: Instant,
         addr: SocketAddr,
         session: &Session,
         is_live: impl Fn(&Owner) -> bool,
-    ) -> bool {
-        self.proven.get(&addr).is_some_and(|proof| {
-            proof.session == *session && (proof.until >= now || is_live(&proof.bearer))
-        })
+    ) -> Option<Owner> {
+        let proof = self.proven.get(&addr)?;
+        let holds = proof.session == *session && (proof.until >= now || is_live(&proof.bearer));
+        holds.then_some(proof.bearer)
     }
 
     /// Whether some process has shown that it hears what is sent to `addr`.
@@ -217,6 +217,13 @@ impl Proofs {
                 Hearing::First
             }
         }
+    }
+
+    /// Whether this is the session under which the member has answered at its own address.
+    pub(super) fn is_known_as(&self, member: Owner, session: &Session) -> bool {
+        self.heard.get(&member.addr).is_some_and(|heard| {
+            heard.boot == member.boot && heard.session == *session && heard.has_answered
+        })
     }
 
     /// A live member has answered, under this session, what was sent to its address.
@@ -315,6 +322,16 @@ mod tests {
 
     const HEADER: Header = header(SESSION);
 
+    fn is_proven(
+        proofs: &Proofs,
+        now: Instant,
+        addr: SocketAddr,
+        session: &Session,
+        is_live: impl Fn(&Owner) -> bool,
+    ) -> bool {
+        proofs.bearer(now, addr, session, is_live).is_some()
+    }
+
     fn proofs() -> Proofs {
         Proofs::new([7; 32], 8)
     }
@@ -348,8 +365,8 @@ mod tests {
         assert_eq!(served, Some((HEADER, b"first".to_vec())));
         let served = proofs.prove(at(1), addr(1), SESSION, owner(1), nobody);
         assert_eq!(served, None);
-        assert!(proofs.is_proven(at(121), addr(1), &SESSION, nobody));
-        assert!(!proofs.is_proven(at(122), addr(1), &SESSION, nobody));
+        assert!(is_proven(&proofs, at(121), addr(1), &SESSION, nobody));
+        assert!(!is_proven(&proofs, at(122), addr(1), &SESSION, nobody));
         proofs.park(at(200), addr(2), &HEADER, b"late");
         let served = proofs.prove(at(202), addr(2), SESSION, owner(2), nobody);
         assert_eq!(served, None);
@@ -361,13 +378,13 @@ mod tests {
         proofs.park(at(0), addr(1), &header(OTHER), b"forged");
         let served = proofs.prove(at(0), addr(1), SESSION, owner(1), everybody);
         assert_eq!(served, None, "another session's proof serves nothing");
-        assert!(!proofs.is_proven(at(0), addr(1), &OTHER, everybody));
-        assert!(proofs.is_proven(at(9_000), addr(1), &SESSION, everybody));
+        assert!(!is_proven(&proofs, at(0), addr(1), &OTHER, everybody));
+        assert!(is_proven(&proofs, at(9_000), addr(1), &SESSION, everybody));
         // Others come and go: the live one's is renewed.
         proofs.prove(at(9_000), addr(2), SESSION, owner(2), everybody);
-        assert!(proofs.is_proven(at(9_001), addr(1), &SESSION, nobody));
+        assert!(is_proven(&proofs, at(9_001), addr(1), &SESSION, nobody));
         proofs.forget(&owner(1));
-        assert!(!proofs.is_proven(at(9_001), addr(1), &SESSION, everybody));
+        assert!(!is_proven(&proofs, at(9_001), addr(1), &SESSION, everybody));
         assert_eq!(proofs.proven.len(), proofs.ends.len());
     }
 

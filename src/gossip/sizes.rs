@@ -15,6 +15,8 @@ pub struct Sizes {
     pub heard: usize,
     /// Datagrams of the last seconds by which this node knows what a peer challenges.
     pub sent: usize,
+    /// Processes whose advertised addresses were called and are let in when they answer.
+    pub applicants: usize,
     /// Suspected members whose time is running.
     pub suspicions: usize,
     /// Suspected members about whom others are asked.
@@ -53,7 +55,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 23] {
+    pub const fn each(&self) -> [(&'static str, usize); 24] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -61,6 +63,7 @@ impl Sizes {
             ("parked", self.parked),
             ("heard", self.heard),
             ("sent", self.sent),
+            ("applicants", self.applicants),
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),

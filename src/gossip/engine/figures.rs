@@ -38,6 +38,7 @@ impl Engine {
             parked,
             heard: self.proofs.heard(),
             sent: self.sent.len(),
+            applicants: self.applicants.len(),
             suspicions: self.suspicions.len(),
             cases: self.cases.len(),
             inquiries: self.inquiries.len(),

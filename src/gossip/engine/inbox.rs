@@ -107,7 +107,7 @@ impl Engine {
         } else {
             self.trust(now, from, &preamble)
         };
-        if !self.may_send(trust, from, &preamble, &message) {
+        if !self.may_send(now, trust, from, &preamble, &message) {
             self.challenge(now, from, header, body, size);
             return Err(Cause::Unproven);
         }

@@ -4,7 +4,8 @@
 //! joiner                         anybody
 //!   | hello(token)            ->   |
 //!   | <- welcome(cookie, known)    |   no larger than the hello, nothing remembered
-//!   | hello(token', cookie)   ->   |   the address is proven: the joiner is a member
+//!   | hello(token', cookie)   ->   |   the address is proven: the joiner is a member, or its
+//!   |                              |   advertised address is called first, see `introducing`
 //!   | <- welcome(accepted)         |
 //!   | <- pages of the table        |   if the joiner has none
 //! ```
@@ -122,13 +123,21 @@ impl Engine {
         self.schedule_contact(now);
     }
 
-    pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {
+    /// Gives the token of the call.
+    pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) -> u64 {
         let known = self.standing_of(to);
-        self.call(now, to, cookie, known);
+        self.call(now, to, cookie, known)
     }
 
     /// Says hello, and what is known of the identity on the receiver's address.
-    pub(super) fn call(&mut self, now: Now, to: SocketAddr, cookie: u64, known: Option<Standing>) {
+    /// Gives the token, too.
+    pub(super) fn call(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        cookie: u64,
+        known: Option<Standing>,
+    ) -> u64 {
         let token = self.rng.random();
         self.contacts
             .expect_answer(now.instant, token, to, cookie != 0);
@@ -152,6 +161,7 @@ impl Engine {
         };
         hello.padding = vec![0; (HELLO_PAYLOAD_BYTES + seal).saturating_sub(bare.len())];
         self.send(now, to, &Message::Hello(hello));
+        token
     }
 
     fn standing_of(&self, addr: SocketAddr) -> Option<Standing> {
@@ -188,10 +198,15 @@ impl Engine {
         if proven {
             if caller.addr == self.me.addr {
                 self.address_claimed(now, from, caller);
-            } else if self.is_held_by_another(from, &caller)
-                || !self.is_admissible(now, &caller, 0)
-                || !self.may_boot(now, &caller)
+            } else if self.is_held_by_another(from, &caller) || !self.is_admissible(now, &caller, 0)
             {
+                accepted = false;
+            } else if !self.is_reached(now, from, &caller, &preamble.session) {
+                if self.await_answer(now, from, preamble, &hello, size) {
+                    return Ok(());
+                }
+                accepted = false;
+            } else if !self.may_boot(now, &caller) {
                 accepted = false;
             } else {
                 self.learn(now, caller, 0, Health::Alive, true);
@@ -275,25 +290,42 @@ impl Engine {
         if host.boot != preamble.boot || !host.is_reachable() {
             return Err(Cause::Malformed);
         }
+        let asked = canonical(called.addr);
         if host.addr == self.me.addr {
-            self.claimant_answered(now, canonical(called.addr), welcome.cookie);
+            self.claimant_answered(now, asked, welcome.cookie);
             return Ok(());
         }
-        self.compare_observed(now, from, canonical(welcome.observed));
-        self.standing_answered(now, canonical(called.addr), welcome.known);
+        if self.applicant_answered(now, preamble, &welcome)? {
+            return Ok(());
+        }
+        let observed = canonical(welcome.observed);
+        self.compare_observed(now, from, observed);
+        self.standing_answered(now, asked, welcome.known);
         if self.life == Life::SteppedBack {
             // It was asked, and no more.
             return Ok(());
         }
+        if asked != host.addr && !self.is_member(&host) {
+            // The seed has another name for itself. It is a member under that when that has answered.
+            if self.answer_budget.take(now.instant) {
+                self.say_hello(now, host.addr, 0);
+            }
+            return Ok(());
+        }
         if called.with_cookie {
             self.introducer_answered(now, welcome.accepted, welcome.known);
+        }
+        if welcome.accepted {
+            self.stats.unreachable_as = None;
+        } else if called.with_cookie {
+            self.not_reached(now, asked, observed);
         }
         // A cookie that was not taken is not tried again before the next call.
         if !welcome.accepted && !called.with_cookie {
             self.say_hello(now, called.addr, welcome.cookie);
         }
         let admissible = self.is_admissible(now, &host, 0);
-        if admissible && from == canonical(called.addr) {
+        if admissible && from == asked {
             // Whoever answers from another address has heard the call, and that address may be anybody's.
             self.prove(now, from, preamble, &host);
         }
@@ -307,6 +339,9 @@ impl Engine {
         }
         if admissible {
             self.learn(now, host, 0, Health::Alive, false);
+        }
+        if asked == host.addr {
+            self.address_answered(now, &host, &preamble.session);
         }
         if self.members.is_active(host.addr) {
             self.sync_all(now, from, welcome.token);

@@ -22,6 +22,7 @@
 //! | `claims` | our own address: what is claimed of it, and what others find there |
 //! | `vacancy` | one that has stepped back: whether its address is free |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
+//! | `introducing` | letting a process in when its advertised address has answered |
 //! | `records` | our own records, others' records, owner repair |
 //! | `signing` | signed records: who may write what |
 //! | `dissemination` | bursts and rounds of news |
@@ -67,6 +68,7 @@ use self::{
 use super::{
     Config, ConfigError, Instant, Now, Stats,
     address_check::AddressCheck,
+    applicants::Applicants,
     boots::Boots,
     budget::Budget,
     challenges::Sent,
@@ -101,6 +103,7 @@ mod fingerprint;
 mod hearsay;
 mod inbox;
 mod inquiries;
+mod introducing;
 #[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod joining;
@@ -243,6 +246,7 @@ pub struct Engine {
     boots: Boots,
 
     proofs: Proofs,
+    applicants: Applicants,
     /// What may be challenged.
     sent: Sent,
     contacts: Contacts,
@@ -346,6 +350,7 @@ impl Engine {
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
             proofs: Proofs::new(rng.random(), config.max_members),
+            applicants: Applicants::default(),
             sent: Sent::default(),
             contacts,
             seed_pause: Duration::ZERO,

@@ -47,6 +47,7 @@ pub(super) enum Topic {
     SteppedBack,
     AddressClaimed,
     Observed,
+    Unreachable,
     Joined,
     Alone,
 }

@@ -58,7 +58,7 @@ impl Trust {
 impl Engine {
     /// How far the sender is known. The first session of a member's boot is taken for the member's.
     pub(super) fn trust(&mut self, now: Now, from: SocketAddr, preamble: &Preamble) -> Trust {
-        if self.is_proven(now, from, &preamble.session) {
+        if self.bearer(now, from, &preamble.session).is_some() {
             return Trust::Proven;
         }
         match self.members.get(from) {
@@ -78,9 +78,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn is_proven(&self, now: Now, from: SocketAddr, session: &[u8; 16]) -> bool {
+    /// The process that has shown, under this session, that it hears what is sent to this address.
+    fn bearer(&self, now: Now, from: SocketAddr, session: &[u8; 16]) -> Option<Owner> {
         let is_live = |owner: &Owner| self.is_live(owner);
-        self.proofs.is_proven(now.instant, from, session, is_live)
+        self.proofs.bearer(now.instant, from, session, is_live)
     }
 
     /// Whether somebody has shown that it hears what is sent to this address.
@@ -99,6 +100,7 @@ impl Engine {
     /// lives; as anybody else it is a stranger.
     pub(super) fn may_send(
         &self,
+        now: Now,
         trust: Trust,
         from: SocketAddr,
         preamble: &Preamble,
@@ -111,8 +113,10 @@ impl Engine {
             Message::Swim(head, _) => {
                 let src = sender(from, preamble, head);
                 if trust.is_member() {
-                    // Nobody becomes a member by a packet of foca's.
-                    src.addr == self.me.addr || self.is_live(&src.owner())
+                    // Nobody becomes a member by a packet of foca's, nor speaks for another one.
+                    let bearer = self.bearer(now, from, &preamble.session);
+                    let speaks_for_itself = bearer.is_none_or(|owner| owner == src.owner());
+                    src.addr == self.me.addr || speaks_for_itself && self.is_live(&src.owner())
                 } else {
                     trust == Trust::Dead
                         && self.members.get(from).is_some_and(|peer| peer.id == src)

@@ -259,7 +259,8 @@ impl Engine {
         };
         session.calls |= !is_heard;
         if session.calls {
-            return self.say_hello(now, peer, 0);
+            self.say_hello(now, peer, 0);
+            return;
         }
         // Each request has an id of its own, so that late parts of an earlier answer are known.
         session.id = session.id.wrapping_add(1);
