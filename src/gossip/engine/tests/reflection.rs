@@ -1,6 +1,8 @@
 //! What all nodes together send to an address in whose name somebody else sends them something, over
 //! seconds, for every kind of datagram. The table is printed with `--nocapture`.
 
+#![allow(clippy::cast_precision_loss)] // counts of bytes in a test
+
 use std::{cell::Cell, rc::Rc};
 
 use super::{amplification::every_kind, *};
