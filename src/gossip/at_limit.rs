@@ -28,6 +28,9 @@ pub struct AtLimit {
     pub sync_time: u64,
     /// Datagrams of addresses that are not proven and did not wait for the proof, because too many do.
     pub parked: u64,
+    /// Hellos from other addresses than their senders advertise, because too many of these wait for an
+    /// answer.
+    pub applicants: u64,
     /// Suspicions about which nobody else is asked, because that is done about too many.
     pub cases: u64,
     /// Members that this node does not look at, though it was asked to, because it looks at too many.
@@ -56,6 +59,7 @@ pub(super) enum Limit {
     Wanted,
     SyncTime,
     Parked,
+    Applicants,
     Cases,
     Inquiries,
     Pages,
@@ -78,6 +82,7 @@ impl Limit {
             Self::Wanted => "records wanted of a reconciliation",
             Self::SyncTime => "time of a reconciliation",
             Self::Parked => "datagrams that wait for a proof of address",
+            Self::Applicants => "processes whose advertised addresses have not answered",
             Self::Cases => "suspects that others are asked about",
             Self::Inquiries => "members that are being looked at",
             Self::Pages => "pages in a second",
@@ -113,6 +118,7 @@ impl AtLimit {
             Limit::Wanted => &mut self.wanted,
             Limit::SyncTime => &mut self.sync_time,
             Limit::Parked => &mut self.parked,
+            Limit::Applicants => &mut self.applicants,
             Limit::Cases => &mut self.cases,
             Limit::Inquiries => &mut self.inquiries,
             Limit::Pages => &mut self.pages,

@@ -191,6 +191,15 @@ impl Contacts {
         });
     }
 
+    /// The address answers, though it does not take us for a member: it is called at the usual pace.
+    pub(super) fn goes_on(&mut self, now: Instant, addr: SocketAddr) {
+        if let Some(contact) = self.by_addr.get_mut(&addr) {
+            contact.since = now;
+            contact.pause = self.interval;
+            contact.next = contact.next.min(now + self.interval);
+        }
+    }
+
     /// Nobody is to be called at this address: it is a member, or it has left. Says whether it
     /// was being called.
     pub(super) fn remove(&mut self, addr: SocketAddr) -> bool {

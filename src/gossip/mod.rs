@@ -37,9 +37,11 @@
 //!   new is refused, counted ([`AtLimit`]) and warned about, and no live member is put out for a stranger.
 
 mod address_check;
+mod applicants;
 mod at_limit;
 mod boots;
 mod budget;
+mod challenges;
 mod config;
 mod contacts;
 mod detection;

@@ -11,6 +11,12 @@ pub struct Sizes {
     pub proven: usize,
     /// Datagrams that wait for the proof of their senders.
     pub parked: usize,
+    /// Live members whose sessions are known.
+    pub heard: usize,
+    /// Datagrams of the last seconds by which this node knows what a peer challenges.
+    pub sent: usize,
+    /// Processes whose advertised addresses were called and are let in when they answer.
+    pub applicants: usize,
     /// Suspected members whose time is running.
     pub suspicions: usize,
     /// Suspected members about whom others are asked.
@@ -51,12 +57,15 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 22] {
+    pub const fn each(&self) -> [(&'static str, usize); 25] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
             ("proven", self.proven),
             ("parked", self.parked),
+            ("heard", self.heard),
+            ("sent", self.sent),
+            ("applicants", self.applicants),
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),

@@ -62,6 +62,9 @@ pub struct Stats {
     /// Whether this node has reason to doubt itself: 0 (none) to 8. It waits by so many times longer before it
     /// blames others.
     pub local_health: u8,
+    /// The address under which peers see this node, while they do not let it in because they do not
+    /// reach it at the one that it advertises. None when they do, or nobody was asked yet.
+    pub unreachable_as: Option<std::net::SocketAddr>,
     /// Members that are live or suspected, this node included.
     pub members: usize,
     /// Those of them that are suspected.

@@ -1,43 +1,32 @@
 //! Unframing what comes in, and who is trusted with what.
 //!
-//! | sender's address | may send |
+//! | sender | may send |
 //! |---|---|
-//! | proven by a cookie, by one that is let in | everything |
-//! | a live member's | everything but what asks for more than it is itself, see [`Engine::asks_for_more`] |
-//! | a dead member's, in whose name it speaks | foca's packets (it is told that it is dead), hello |
-//! | any other | hello; anything else is parked, and answered with a cookie |
+//! | its session has sent back a cookie or a token from this address | everything |
+//! | a live member's address, under the session and boot that are known of the member | everything but what asks for more than it is itself |
+//! | a dead member's address, in whose name it speaks | foca's packets (it is told that it is dead), hello, pings |
+//! | any other | hello and pings; anything else is parked, and answered with a cookie |
 //!
-//! A member's address can be forged as any other one, and who has proven an address of its own can have any other one
-//! taken for a member's. So pages go only where somebody has shown that they are heard.
+//! A member's address can be forged as any other one. Somebody who forges it and does not hear the member does not know its
+//! session, so what it sends is challenged like a stranger's; see `proving`.
 //!
-//! Who has proven its address and is not let in is any other: it changes nothing about a member.
+//! A stranger that has proven its address and is not let in stays a stranger: it changes nothing about a member.
 
 use std::net::SocketAddr;
 
-use super::{Engine, membership::sender};
+use super::{Engine, proving::Trust};
 use crate::gossip::{
     Now,
-    at_limit::Limit,
     identity::canonical,
     security::Body,
     stats::Cause,
     wire::{
         frame::{Header, Preamble},
-        message::{Cookie, Item, Message, Unusable},
+        message::{Message, Unusable, addressee},
         padding,
         reject::Reject,
     },
 };
-
-/// How far the address of a sender is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// A live member's, or proven.
-    Known,
-    /// A dead member's.
-    Dead,
-    Unknown,
-}
 
 impl Engine {
     /// Takes in a datagram. What cannot be used is dropped, counted by cause in
@@ -80,7 +69,7 @@ impl Engine {
     }
 
     /// Takes in a datagram that may be used, of `size` bytes as it came.
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         now: Now,
         from: SocketAddr,
@@ -108,8 +97,7 @@ impl Engine {
             return Err(Cause::Own);
         }
         self.stats.unknown_extensions += unknown_extensions;
-        let trust = self.trust(now, from);
-        match message {
+        let message = match message {
             Message::Hello(hello) => {
                 return self.hello_received(now, from, &preamble, hello, size);
             }
@@ -119,17 +107,26 @@ impl Engine {
             Message::Cookie(cookie) => {
                 return self.cookie_received(now, from, &preamble, cookie);
             }
-            _ if !self.may_send(trust, from, &preamble, &message)
-                || Self::asks_for_more(&message) && !self.proofs.is_proven(now.instant, from) =>
-            {
-                self.challenge(now, from, header, body, size);
-                return Err(Cause::Unproven);
-            }
+            message => message,
+        };
+        // An answer is known by its token, and says nothing of who else is heard there.
+        let is_answer = matches!(message, Message::Pong(_) | Message::Finding(_));
+        let trust = if is_answer {
+            Trust::Unknown
+        } else {
+            self.trust(now, from, &preamble)
+        };
+        if !self.may_send(now, trust, from, &preamble, &message) {
+            self.challenge(now, from, header, body, size);
+            return Err(Cause::Unproven);
+        }
+        match message {
+            Message::Hello(_) | Message::Welcome(_) | Message::Cookie(_) => {}
             Message::Swim(head, _) if header.is_sealed() && head.advertised.is_none() => {
                 return Err(Cause::Malformed);
             }
             Message::Swim(head, packet) => {
-                self.swim_received(now, from, &preamble, head, packet)?;
+                self.swim_received(now, from, &preamble, trust, head, packet)?;
             }
             Message::News(news) => self.items_received(now, from, news.items),
             Message::Digest(digest) => self.digest_received(now, from, &digest),
@@ -137,6 +134,9 @@ impl Engine {
             Message::Pull(pull) => self.pull_received(now, from, pull),
             Message::Page(page) => self.page_received(now, from, page)?,
             Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
+            Message::Ping(ping) if !trust.is_member() && ping.to != addressee(&self.me) => {
+                return Err(Cause::Misaddressed);
+            }
             Message::Ping(ping) => {
                 let asked = padding::asked(preamble.kind, payload);
                 self.ping_received(now, from, ping, asked, size)?;
@@ -149,81 +149,9 @@ impl Engine {
                 self.held_key_received(now, &preamble, header.is_sealed(), held)?;
             }
         }
-        if self.trust(now, from) == Trust::Known {
+        if self.trust(now, from, &preamble).is_member() {
             self.compare_fingerprint(now, from, &preamble);
         }
         Ok(())
-    }
-
-    /// Whether a sender may send what is no hello. One that is held dead may say so much as that it
-    /// lives; as anybody else it is a stranger.
-    fn may_send(
-        &self,
-        trust: Trust,
-        from: SocketAddr,
-        preamble: &Preamble,
-        message: &Message<'_>,
-    ) -> bool {
-        match (trust, message) {
-            // An answer is heard only with a token that went to the member that gives it.
-            (Trust::Known, _) | (_, Message::Pong(_) | Message::Finding(_)) => true,
-            (Trust::Dead, Message::Swim(head, _)) => {
-                let src = sender(from, preamble, head);
-                self.members.get(from).is_some_and(|peer| peer.id == src)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether what is sent for a message may be larger than it: the pages of a table, or requests for the chunks of records.
-    fn asks_for_more(message: &Message<'_>) -> bool {
-        match message {
-            Message::Digest(_) | Message::Pull(_) => true,
-            Message::News(news) => {
-                let is_notice = |item: &Item<'_>| matches!(item, Item::Notice { .. });
-                news.items.iter().any(is_notice)
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn trust(&self, now: Now, from: SocketAddr) -> Trust {
-        match self.members.get(from) {
-            Some(peer) if peer.is_active() => Trust::Known,
-            known => {
-                if self.proofs.is_proven(now.instant, from) {
-                    Trust::Known
-                } else if known.is_some() {
-                    Trust::Dead
-                } else {
-                    Trust::Unknown
-                }
-            }
-        }
-    }
-
-    /// Keeps the datagram for a moment, and asks its sender to prove its address.
-    fn challenge(&mut self, now: Now, from: SocketAddr, header: &Header, body: &[u8], size: usize) {
-        if !self.proofs.park(now.instant, from, header, body) {
-            self.refuse(now.instant, Limit::Parked, from);
-        }
-        self.send_cookie(now, from, size);
-    }
-
-    /// Asks a sender to prove its address, unless that takes more than the `size` bytes that it sent.
-    pub(super) fn send_cookie(&mut self, now: Now, to: SocketAddr, size: usize) {
-        let cookie = self.proofs.cookie(now.instant, to);
-        let message = Message::Cookie(Cookie::new(cookie));
-        self.send_if_no_larger(now, to, &message, size);
-    }
-
-    /// The sender has proven its address: what it sent before counts, and so does what it sends.
-    pub(super) fn prove(&mut self, now: Now, from: SocketAddr) {
-        if let Some((header, body)) = self.proofs.prove(now.instant, from)
-            && let Err(cause) = self.take_in(now, from, &header, &body, body.len())
-        {
-            self.drop_datagram(now, from, cause);
-        }
-        self.sync_proven(now, from);
     }
 }

@@ -240,7 +240,9 @@ impl Engine {
         let Some(inquiry) = answered else {
             return Err(Cause::Unexpected);
         };
-        self.inquiry_over(now, inquiry.about.addr, Outcome::Answers);
+        let about = inquiry.about;
+        self.address_answered(now, &about, &preamble.session);
+        self.inquiry_over(now, about.addr, Outcome::Answers);
         Ok(())
     }
 

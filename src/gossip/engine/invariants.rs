@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 #[cfg(feature = "testing")]
 use std::net::SocketAddr;
 
-#[cfg(feature = "testing")]
-use super::inbox::Trust;
 use super::{Engine, TimerKey};
 #[cfg(feature = "testing")]
 use crate::gossip::{Now, identity::canonical};
@@ -77,6 +75,7 @@ impl Engine {
     #[cfg(feature = "testing")]
     pub(in crate::gossip) fn is_stranger(&self, now: Now, addr: SocketAddr) -> bool {
         let addr = canonical(addr);
-        self.trust(now, addr) == Trust::Unknown && !self.contacts.contains(addr)
+        let is_known = self.members.get(addr).is_some() || self.has_proof(now, addr);
+        !is_known && !self.contacts.contains(addr)
     }
 }

@@ -4,7 +4,8 @@
 //! joiner                         anybody
 //!   | hello(token)            ->   |
 //!   | <- welcome(cookie, known)    |   no larger than the hello, nothing remembered
-//!   | hello(token', cookie)   ->   |   the address is proven: the joiner is a member
+//!   | hello(token', cookie)   ->   |   the address is proven: the joiner is a member, or its
+//!   |                              |   advertised address is called first, see `introducing`
 //!   | <- welcome(accepted)         |
 //!   | <- pages of the table        |   if the joiner has none
 //! ```
@@ -25,7 +26,7 @@ use crate::gossip::{
     stats::Cause,
     wire::{
         frame::{Preamble, SEAL_BYTES},
-        message::{Cookie, Health, Hello, Message, Standing, Welcome},
+        message::{Health, Hello, Message, Standing, Welcome},
     },
 };
 
@@ -123,13 +124,21 @@ impl Engine {
         self.schedule_contact(now);
     }
 
-    pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) {
+    /// Gives the token of the call.
+    pub(super) fn say_hello(&mut self, now: Now, to: SocketAddr, cookie: u64) -> u64 {
         let known = self.standing_of(to);
-        self.call(now, to, cookie, known);
+        self.call(now, to, cookie, known)
     }
 
     /// Says hello, and what is known of the identity on the receiver's address.
-    pub(super) fn call(&mut self, now: Now, to: SocketAddr, cookie: u64, known: Option<Standing>) {
+    /// Gives the token, too.
+    pub(super) fn call(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        cookie: u64,
+        known: Option<Standing>,
+    ) -> u64 {
         let token = self.rng.random();
         self.contacts
             .expect_answer(now.instant, token, to, cookie != 0);
@@ -154,6 +163,7 @@ impl Engine {
         hello.padding = vec![0; (HELLO_PAYLOAD_BYTES + seal).saturating_sub(bare.len())];
         self.send(now, to, &Message::Hello(hello));
         self.seeds.called(to, self.nonces.last());
+        token
     }
 
     fn standing_of(&self, addr: SocketAddr) -> Option<Standing> {
@@ -190,10 +200,15 @@ impl Engine {
         if proven {
             if caller.addr == self.me.addr {
                 self.address_claimed(now, from, caller);
-            } else if self.is_held_by_another(from, &caller)
-                || !self.is_admissible(now, &caller, 0)
-                || !self.may_boot(now, &caller)
+            } else if self.is_held_by_another(from, &caller) || !self.is_admissible(now, &caller, 0)
             {
+                accepted = false;
+            } else if !self.is_reached(now, from, &caller, &preamble.session) {
+                if self.await_answer(now, from, preamble, &hello, size) {
+                    return Ok(());
+                }
+                accepted = false;
+            } else if !self.may_boot(now, &caller) {
                 accepted = false;
             } else {
                 self.learn(now, caller, 0, Health::Alive, true);
@@ -226,7 +241,7 @@ impl Engine {
         // One that is not let in stays a stranger, whatever it has shown of its address. What follows from the proof comes after
         // the welcome, which proves our address: the caller would ask for that once more.
         if proven && self.is_member(&caller) {
-            self.prove(now, from);
+            self.prove(now, from, preamble, &caller);
         }
         if proven && self.members.is_active(caller.addr) {
             if hello.joining {
@@ -281,27 +296,44 @@ impl Engine {
         if host.boot != preamble.boot || !host.is_reachable() {
             return Err(Cause::Malformed);
         }
+        let asked = canonical(called.addr);
         if host.addr == self.me.addr {
-            self.claimant_answered(now, canonical(called.addr), welcome.cookie);
+            self.claimant_answered(now, asked, welcome.cookie);
             return Ok(());
         }
-        self.compare_observed(now, from, canonical(welcome.observed));
-        self.standing_answered(now, canonical(called.addr), welcome.known);
+        if self.applicant_answered(now, preamble, &welcome)? {
+            return Ok(());
+        }
+        let observed = canonical(welcome.observed);
+        self.compare_observed(now, from, observed);
+        self.standing_answered(now, asked, welcome.known);
         if self.life == Life::SteppedBack {
             // It was asked, and no more.
             return Ok(());
         }
+        if asked != host.addr && !self.is_member(&host) {
+            // The seed has another name for itself. It is a member under that when that has answered.
+            if self.answer_budget.take(now.instant) {
+                self.say_hello(now, host.addr, 0);
+            }
+            return Ok(());
+        }
         if called.with_cookie {
             self.introducer_answered(now, welcome.accepted, welcome.known);
+        }
+        if welcome.accepted {
+            self.stats.unreachable_as = None;
+        } else if called.with_cookie {
+            self.not_reached(now, asked, observed);
         }
         // A cookie that was not taken is not tried again before the next call.
         if !welcome.accepted && !called.with_cookie {
             self.say_hello(now, called.addr, welcome.cookie);
         }
         let admissible = self.is_admissible(now, &host, 0);
-        if admissible && from == canonical(called.addr) {
+        if admissible && from == asked {
             // Whoever answers from another address has heard the call, and that address may be anybody's.
-            self.prove(now, from);
+            self.prove(now, from, preamble, &host);
         }
         if !welcome.accepted {
             return Ok(());
@@ -313,6 +345,9 @@ impl Engine {
         }
         if admissible {
             self.learn(now, host, 0, Health::Alive, false);
+        }
+        if asked == host.addr {
+            self.address_answered(now, &host, &preamble.session);
         }
         if self.members.is_active(host.addr) {
             self.sync_all(now, from, welcome.token);
@@ -330,35 +365,5 @@ impl Engine {
         self.announce_own_records(now);
         self.kindle_rebirth(now);
         self.try_path_soon(now);
-    }
-
-    /// A peer that has not heard of us wants our address proven. Only a live member is answered, because the answer is larger
-    /// than the question; anybody else is called, and that is answered by a welcome.
-    ///
-    /// A member may send from another address than it advertises. It is known by its boot then, and answered where it
-    /// advertises: nobody else's cookie makes us send anything to an address that is no member's.
-    pub(super) fn cookie_received(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        preamble: &Preamble,
-        cookie: Cookie,
-    ) -> Result<(), Cause> {
-        if self.life == Life::SteppedBack {
-            // A hello that proves our address would bring us back into the caller's list.
-            return Err(Cause::Unexpected);
-        }
-        let asks = if self.members.is_active(from) {
-            Some(from)
-        } else {
-            let mut members = self.members.iter();
-            let asks = members.find(|peer| peer.is_active() && peer.id.boot == preamble.boot);
-            asks.map(|peer| peer.id.addr)
-        };
-        let Some(asks) = asks.filter(|_| self.answer_budget.take(now.instant)) else {
-            return Err(Cause::Unexpected);
-        };
-        self.say_hello(now, asks, cookie.value());
-        Ok(())
     }
 }

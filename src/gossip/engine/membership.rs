@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use foca::{OwnedNotification, Timer};
 
-use super::{Engine, TimerKey, outbox::Topic, standing::Life};
+use super::{Engine, TimerKey, outbox::Topic, proving::Trust, standing::Life};
 use crate::gossip::{
     Instant, Now,
     foca_runtime::{Effect, foca_config},
@@ -36,11 +36,12 @@ impl Engine {
         now: Now,
         from: SocketAddr,
         preamble: &Preamble,
+        trust: Trust,
         head: SwimHead,
         bytes: &[u8],
     ) -> Result<(), Cause> {
         let src = sender(from, preamble, &head);
-        let addr = src.addr;
+        let (addr, size) = (src.addr, bytes.len());
         let mut packet = SwimPacket::read(src, self.me, bytes).map_err(|_| Cause::Malformed)?;
         self.stats.unknown_extensions += packet.unknown_extensions;
         if !self.feeds_foca() {
@@ -62,7 +63,7 @@ impl Engine {
         }
         // Nobody of ours sends it, and its answer is a full packet (trap 8).
         let is_announce = packet.header.message == foca::Message::Announce;
-        if is_announce && !self.proofs.is_proven(now.instant, from) {
+        if is_announce && trust != Trust::Proven {
             return Err(Cause::Unproven);
         }
         if !self.may_boot(now, &src) {
@@ -76,10 +77,17 @@ impl Engine {
         self.filter_updates(now, &mut packet);
         self.check_target(&mut packet);
         let was_running = self.life == Life::Running;
+        if self.answers_probe(&packet.header) {
+            self.address_answered(now, &src, &preamble.session);
+        }
+        self.most_answer = (!trust.has_answered()).then_some(size);
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
         match self.swim.handle_data(&bytes, &mut self.effects) {
-            Err(foca::Error::DataTooBig) => return Err(Cause::Malformed),
+            Err(foca::Error::DataTooBig) => {
+                self.most_answer = None;
+                return Err(Cause::Malformed);
+            }
             Err(error) => {
                 tracing::debug!(target: "tidings::gossip", %src, %error, "foca refused a packet");
             }
@@ -87,6 +95,7 @@ impl Engine {
         }
         self.follow_packet(now, &packet);
         self.run_effects(now);
+        self.most_answer = None;
         if was_running && packet.header.message == foca::Message::TurnUndead {
             // It may be the only one that holds another identity on our address, and says which.
             self.say_hello(now, addr, 0);
@@ -212,6 +221,7 @@ impl Engine {
             && before.boot != id.boot
         {
             self.replica.owner_replaced(before.owner());
+            self.proofs.forget(&before.owner());
         }
         if is_active {
             if self.replica.owner_up(id.owner()) {
@@ -238,6 +248,7 @@ impl Engine {
     }
 
     fn went_down(&mut self, now: Now, id: PeerId) {
+        self.proofs.forget(&id.owner());
         let left = self.replica.has_said_goodbye(id.owner());
         self.replica.owner_down(now.instant, id.owner());
         if !left {
@@ -313,6 +324,10 @@ impl Engine {
         self.incarnation = incarnation;
         if let foca::Message::Ping(number) = message {
             self.probe_begun(now, to, number);
+        }
+        if self.most_answer.is_some_and(|most| bare.len() > most) {
+            // What is new of members is told to somebody who hears it.
+            return self.send_swim_of_ours(now, to, message, Vec::new());
         }
         self.send_swim(now, to, bare);
     }

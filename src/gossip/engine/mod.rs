@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `outbox` | framing what goes out, counting, rate-limited logging |
 //! | `inbox` | unframing what comes in, who is trusted with what |
+//! | `proving` | how far the address of a sender is known: cookies, challenges, sessions |
 //! | `timeouts` | what is due, and who does it |
 //! | `sealing` | keys, sealing and opening, sessions, clocks that are wrong |
 //! | `key_rollover` | a change of the key, by a list that each host reads |
@@ -22,6 +23,7 @@
 //! | `vacancy` | one that has stepped back: whether its address is free |
 //! | `rejecting` | rejects of hellos that cannot be used, and what is known of seeds |
 //! | `joining` | seeds, hello and welcome, cookies, calls to the lost |
+//! | `introducing` | letting a process in when its advertised address has answered |
 //! | `records` | our own records, others' records, owner repair |
 //! | `signing` | signed records: who may write what |
 //! | `dissemination` | bursts and rounds of news |
@@ -68,8 +70,10 @@ use self::{
 use super::{
     Config, ConfigError, Instant, Now, Stats,
     address_check::AddressCheck,
+    applicants::Applicants,
     boots::Boots,
     budget::Budget,
+    challenges::Sent,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
     history::History,
@@ -104,6 +108,7 @@ mod fingerprint;
 mod hearsay;
 mod inbox;
 mod inquiries;
+mod introducing;
 #[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod joining;
@@ -120,6 +125,7 @@ mod outbox;
 mod path_size;
 mod pauses;
 mod probing;
+mod proving;
 mod records;
 mod rejecting;
 mod sealing;
@@ -196,6 +202,8 @@ pub struct Engine {
 
     swim: Swim,
     effects: Effects,
+    /// How many bytes foca may answer with, where the sender has not answered us.
+    most_answer: Option<usize>,
     timer_token: foca::TimerToken,
     connected: bool,
     foca_timers: BTreeMap<u64, foca::Timer<PeerId>>,
@@ -245,6 +253,9 @@ pub struct Engine {
     boots: Boots,
 
     proofs: Proofs,
+    applicants: Applicants,
+    /// What may be challenged.
+    sent: Sent,
     contacts: Contacts,
     seeds: Seeds,
     rejects: Rejects,
@@ -317,6 +328,7 @@ impl Engine {
             conflict_told: None,
             swim: swim(&config, me, rng.random()),
             effects: Effects::default(),
+            most_answer: None,
             timer_token: 0,
             connected: false,
             foca_timers: BTreeMap::new(),
@@ -351,7 +363,9 @@ impl Engine {
             key_answers: Budget::new(key_rollover::ANSWERS, key_rollover::ANSWERS, now.instant),
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),
             page_budget: Budget::new(config.page_rate, config.page_burst, now.instant),
-            proofs: Proofs::new(rng.random()),
+            proofs: Proofs::new(rng.random(), config.max_members),
+            applicants: Applicants::default(),
+            sent: Sent::default(),
             contacts,
             seeds: Seeds::default(),
             rejects: Rejects::new(now.instant),

@@ -82,6 +82,7 @@ impl Engine {
         self.take_identity(now, next);
         self.bury(now, before);
         self.observed = None;
+        self.stats.unreachable_as = None;
         for peer in self.members.choose(CALLED, &mut self.rng) {
             self.say_hello(now, peer, 0);
         }

@@ -14,7 +14,7 @@ use crate::gossip::{
     identity::PeerId,
     stats::Cause,
     wire::{
-        frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, SEAL_BYTES, payload_budget},
+        frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, SEAL_BYTES, mark, payload_budget},
         message::{Message, SwimHead, addressee},
         swim::{HEAD_BYTES, SwimPacket},
     },
@@ -47,6 +47,7 @@ pub(super) enum Topic {
     SteppedBack,
     AddressClaimed,
     Observed,
+    Unreachable,
     Joined,
     Alone,
     PathSize,
@@ -114,9 +115,20 @@ impl Engine {
 
     /// A datagram around a payload that was encoded already.
     pub(super) fn frame_payload(&mut self, now: Now, kind: u8, payload: &[u8]) -> Vec<u8> {
-        self.renew_session(now);
         let fingerprint = self.fingerprint();
         self.history.note(now.instant, fingerprint);
+        self.frame_with(now, kind, payload, fingerprint)
+    }
+
+    /// The same, with something else in the place of the fingerprint.
+    pub(super) fn frame_with(
+        &mut self,
+        now: Now,
+        kind: u8,
+        payload: &[u8],
+        fingerprint: u64,
+    ) -> Vec<u8> {
+        self.renew_session(now);
         let nonce = self.nonces.next(now.unix_ms);
         let preamble = Preamble {
             session: self.session,
@@ -134,6 +146,7 @@ impl Engine {
             "a payload of {}",
             payload.len()
         );
+        self.sent.framed(now.instant, mark(&self.session, nonce));
         self.guard.seal(self.session, nonce, &mut out);
         out
     }
@@ -150,6 +163,7 @@ impl Engine {
         self.stats.datagrams_sent += 1;
         self.stats.bytes_sent += transmit.payload.len() as u64;
         self.transmit_bytes += cost;
+        self.sent.goes_to(to);
         self.transmits.push_back(transmit);
     }
 

@@ -60,7 +60,7 @@ impl Engine {
                     self.tell_of_clocks(now, from, odd);
                     self.seeds.clock_differs(from, odd.sender_ahead_ms());
                     // So that the sender finds out too. It is no larger than what came, and rare.
-                    self.send_cookie(now, from, datagram.len());
+                    self.send_cookie(now, from, header, datagram.len());
                 }
                 refused.into()
             })

@@ -249,13 +249,18 @@ impl Engine {
             now.instant + self.config.request_timeout,
         );
         let buckets = self.buckets().map(Into::into);
+        let Some(session) = &self.sync.session else {
+            return;
+        };
+        let peer = session.peer;
+        let is_heard = self.has_proof(now, peer);
         let Some(session) = &mut self.sync.session else {
             return;
         };
-        session.calls |= !self.proofs.is_proven(now.instant, session.peer);
+        session.calls |= !is_heard;
         if session.calls {
-            let peer = session.peer;
-            return self.say_hello(now, peer, 0);
+            self.say_hello(now, peer, 0);
+            return;
         }
         // Each request has an id of its own, so that late parts of an earlier answer are known.
         session.id = session.id.wrapping_add(1);
@@ -273,11 +278,17 @@ impl Engine {
         self.send(now, peer, &request);
     }
 
-    /// An address has proven that it hears us. If it is the peer's, it is asked.
-    pub(super) fn sync_proven(&mut self, now: Now, addr: SocketAddr) {
+    /// A process has proven that it hears us at this address. If that is the peer's it is asked, unless
+    /// its table, of which it speaks now, is ours: the fingerprint that differed may have been forged.
+    pub(super) fn sync_proven(&mut self, now: Now, addr: SocketAddr, theirs: u64) {
         let session = self.sync.session.as_mut();
-        if let Some(session) = session.filter(|session| session.calls && session.peer == addr) {
-            session.calls = false;
+        let Some(session) = session.filter(|session| session.calls && session.peer == addr) else {
+            return;
+        };
+        session.calls = false;
+        if session.theirs.is_some() && self.history.contains(theirs) {
+            self.end_sync(now, false);
+        } else {
             self.ask_listing(now);
         }
     }

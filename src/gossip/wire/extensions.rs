@@ -22,21 +22,30 @@ impl Extensions {
 
 /// The same for extensions that run to the end of the datagram.
 pub(in crate::gossip) fn count_unknown(bytes: &[u8]) -> Result<u64, Malformed> {
-    count(bytes, |_| true)
+    Ok(find(bytes, None)?.1)
 }
 
 /// The same behind a message, where padding is known.
 pub(in crate::gossip) fn count_unknown_of_message(bytes: &[u8]) -> Result<u64, Malformed> {
-    count(bytes, |tag| tag != padding::TAG)
+    Ok(find(bytes, Some(padding::TAG))?.1)
 }
 
-fn count(mut bytes: &[u8], is_unknown: impl Fn(u32) -> bool) -> Result<u64, Malformed> {
-    let mut unknown = 0;
+/// Whether an extension with this tag is among those that run to the end of the datagram, and how many
+/// others there are.
+pub(in crate::gossip) fn find(
+    mut bytes: &[u8],
+    wanted: Option<u32>,
+) -> Result<(bool, u64), Malformed> {
+    let (mut is_there, mut unknown) = (false, 0);
     while !bytes.is_empty() {
         let (tag, _value): (u32, Vec<u8>) = decode(&mut bytes)?;
-        unknown += u64::from(is_unknown(tag));
+        if wanted == Some(tag) {
+            is_there = true;
+        } else {
+            unknown += 1;
+        }
     }
-    Ok(unknown)
+    Ok((is_there, unknown))
 }
 
 #[cfg(test)]
@@ -51,5 +60,7 @@ mod tests {
         assert_eq!(count_unknown(&bytes), Ok(2));
         assert_eq!(count_unknown(&bytes[..3]), Err(Malformed));
         assert_eq!(count_unknown(&[]), Ok(0));
+        assert_eq!(find(&bytes, Some(900)), Ok((true, 1)));
+        assert_eq!(find(&bytes, Some(901)), Ok((false, 2)));
     }
 }

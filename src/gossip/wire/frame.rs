@@ -62,6 +62,12 @@ impl Header {
         self.key_id != PLAINTEXT
     }
 
+    /// Tells this datagram from all others. Somebody who does not know the session cannot make the
+    /// mark of another datagram of it.
+    pub(in crate::gossip) fn mark(&self) -> u64 {
+        mark(&self.session, self.nonce)
+    }
+
     /// Reads it, and gives the body.
     pub(in crate::gossip) fn read(
         datagram: &[u8],
@@ -87,6 +93,14 @@ impl Header {
     }
 }
 
+/// The mark of a datagram, see [`Header::mark`].
+pub(in crate::gossip) fn mark(session: &[u8; 16], nonce: u64) -> u64 {
+    let session = u128::from_be_bytes(*session);
+    #[allow(clippy::cast_possible_truncation)] // both halves are used
+    let (high, low) = ((session >> 64) as u64, session as u64);
+    high ^ low.rotate_left(32) ^ nonce
+}
+
 /// What stands before every payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::gossip) struct Preamble {
@@ -96,7 +110,9 @@ pub(in crate::gossip) struct Preamble {
     pub(in crate::gossip) nonce: u64,
     /// The sender's boot.
     pub(in crate::gossip) boot: u64,
-    /// The sender's table fingerprint.
+    /// The sender's table fingerprint. In a cookie with an echo, the mark of the datagram that is
+    /// challenged: a cookie has to fit where nothing larger may be sent, and no build compares the
+    /// fingerprint of one.
     pub(in crate::gossip) fingerprint: u64,
     /// What the payload is.
     pub(in crate::gossip) kind: u8,

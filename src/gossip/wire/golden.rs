@@ -173,8 +173,20 @@ fn a_welcome() {
 
 #[test]
 fn a_cookie() {
-    let cookie = Cookie::new(0x0102_0304_0506);
-    pinned::<mirror::Cookie>(4, &Message::Cookie(cookie), "010203040506");
+    let value = 0x0102_0304_0506;
+    for (cookie, golden) in [
+        (Cookie::new(value), "010203040506"),
+        (Cookie::echoing(value), "010203040506 0100"),
+    ] {
+        let message = Message::Cookie(cookie);
+        let golden = bytes(golden);
+        let mut written = Vec::new();
+        assert_eq!(message.write(&mut written), 4);
+        assert_eq!(hex(&written), hex(&golden), "{message:?}");
+        assert_eq!(Message::read(4, &golden), Ok((message, 0)));
+        let mirrored = format!("{:?}", mirror::reread::<mirror::Cookie>(&golden[..6]));
+        assert_eq!(mirrored, "Cookie { cookie: [1, 2, 3, 4, 5, 6] }");
+    }
 }
 
 #[test]

@@ -106,17 +106,47 @@ pub(in crate::gossip) struct Welcome {
 }
 
 /// The answer to anything else from an address that is not proven. No larger than any such datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::gossip) struct Cookie {
     /// The low 48 bits; the high ones are zero. In a fixed length, so that it is no longer than a packet of
     /// foca's that says nothing.
     cookie: [u8; 6],
+    /// Whether the mark of the challenged datagram stands in the place of the fingerprint.
+    pub(in crate::gossip) echoes: bool,
 }
 
+/// The extension of a cookie that echoes. It has no value: a longer cookie would be larger than the
+/// smallest datagram that it answers.
+const ECHO: u32 = 1;
+
 impl Cookie {
+    /// As builds before the echo write it.
     pub(in crate::gossip) const fn new(cookie: u64) -> Self {
         let [_, _, cookie @ ..] = cookie.to_be_bytes();
-        Self { cookie }
+        Self {
+            cookie,
+            echoes: false,
+        }
+    }
+
+    pub(in crate::gossip) const fn echoing(cookie: u64) -> Self {
+        Self {
+            echoes: true,
+            ..Self::new(cookie)
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Result<(Self, u64), Malformed> {
+        let cookie = decode(bytes)?;
+        let (echoes, unknown) = extensions::find(bytes, Some(ECHO))?;
+        Ok((Self { cookie, echoes }, unknown))
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        encode(&self.cookie, out);
+        if self.echoes {
+            encode(&(ECHO, [0_u8; 0].as_slice()), out);
+        }
     }
 
     pub(in crate::gossip) fn value(self) -> u64 {
@@ -386,7 +416,10 @@ impl<'a> Message<'a> {
             }
             kind::HELLO => Self::Hello(decode(bytes)?),
             kind::WELCOME => Self::Welcome(decode(bytes)?),
-            kind::COOKIE => Self::Cookie(decode(bytes)?),
+            kind::COOKIE => {
+                let (cookie, unknown) = Cookie::read(bytes)?;
+                return Ok((Self::Cookie(cookie), unknown));
+            }
             kind::NEWS => Self::News(decode_borrowed(bytes)?),
             kind::DIGEST => Self::Digest(Box::new(decode(bytes)?)),
             kind::INVENTORY => Self::Inventory(decode(bytes)?),
@@ -413,7 +446,10 @@ impl<'a> Message<'a> {
             }
             Self::Hello(hello) => put(hello, kind::HELLO, out),
             Self::Welcome(welcome) => put(welcome, kind::WELCOME, out),
-            Self::Cookie(cookie) => put(cookie, kind::COOKIE, out),
+            Self::Cookie(cookie) => {
+                cookie.write(out);
+                kind::COOKIE
+            }
             Self::News(news) => put(news, kind::NEWS, out),
             Self::Digest(digest) => put(digest, kind::DIGEST, out),
             Self::Inventory(inventory) => put(inventory, kind::INVENTORY, out),

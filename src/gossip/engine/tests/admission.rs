@@ -3,8 +3,8 @@
 use super::*;
 use crate::gossip::{
     boots::New,
-    engine::inbox::Trust,
-    wire::message::{Ask, Hello, Inventory, MemberItem, Message, News, Part},
+    engine::proving::Trust,
+    wire::message::{Ask, Hello, Inventory, MemberItem, Message, News, Part, kind},
 };
 
 /// Hands the node on `to` what `say` makes the node on `from` send.
@@ -71,11 +71,23 @@ fn full_cluster(seed: u64) -> World {
     world
 }
 
+/// How far the node on port 1 knows the one on port 4.
+fn trust_in_4(world: &mut World) -> Trust {
+    let stranger = world.engine(4);
+    let preamble = Preamble {
+        session: stranger.session,
+        nonce: 1,
+        boot: stranger.me.boot,
+        fingerprint: 0,
+        kind: kind::NEWS,
+    };
+    world.with(1, |engine, now| engine.trust(now, addr(4), &preamble))
+}
+
 #[test]
 fn one_that_is_not_let_in_is_trusted_with_nothing() {
     let mut world = full_cluster(3);
-    let now = world.time(0);
-    assert_eq!(world.engine(1).trust(now, addr(4)), Trust::Unknown);
+    assert_eq!(trust_in_4(&mut world), Trust::Unknown);
     let victim = world.engine(2).me;
     for token in 0..300 {
         say(&mut world, 4, 1, |engine, now| {
@@ -158,8 +170,8 @@ fn an_earlier_identity_on_a_members_address_proves_no_address_of_a_stranger() {
         world.with(1, |engine, now| {
             engine.handle_datagram(now, stranger, &datagram);
         });
-        let now = world.time(0);
-        assert_eq!(world.engine(1).trust(now, stranger), Trust::Unknown);
+        let trust = world.with(1, |engine, now| engine.trust(now, stranger, &preamble));
+        assert_eq!(trust, Trust::Unknown);
     }
 }
 
@@ -170,8 +182,7 @@ fn a_seed_for_which_there_is_no_room_is_trusted_with_nothing() {
     world.with(1, |engine, now| engine.handle_seeds(now, [addr(4)]));
     world.run(secs(1));
     assert!(world.engine(4).members.is_active(addr(1)), "it was called");
-    let now = world.time(0);
-    assert_eq!(world.engine(1).trust(now, addr(4)), Trust::Unknown);
+    assert_eq!(trust_in_4(&mut world), Trust::Unknown);
 }
 
 /// A node is no member of its own list, and no stranger either.

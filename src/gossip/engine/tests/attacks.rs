@@ -486,7 +486,7 @@ fn a_welcome_from_elsewhere_than_was_called_proves_no_address() {
         });
         let proven = world.with(1, |engine, now| {
             engine.handle_datagram(now, claimed, &welcome);
-            engine.proofs.is_proven(now.instant, claimed)
+            engine.has_proof(now, claimed)
         });
         assert_eq!(proven, is_proven, "{claimed}");
         world.wire.clear();

@@ -137,7 +137,14 @@ fn a_remembered_address_that_has_not_answered_is_trusted_with_nothing() {
     let mut world = World::cluster(8, 2);
     world.start(9, &[]);
     world.with(9, |engine, now| engine.handle_remembered(now, [addr(2)]));
-    let now = world.time(0);
-    assert!(world.engine(9).trust(now, addr(2)) != inbox::Trust::Known);
+    let preamble = Preamble {
+        session: world.engine(2).session,
+        nonce: 1,
+        boot: world.engine(2).me.boot,
+        fingerprint: 0,
+        kind: crate::gossip::wire::message::kind::NEWS,
+    };
+    let trust = world.with(9, |engine, now| engine.trust(now, addr(2), &preamble));
+    assert_eq!(trust, proving::Trust::Unknown);
     assert!(world.engine(9).members().len() == 1);
 }

@@ -439,7 +439,8 @@ fn reconcile(flood: &mut Flood<'_>) {
         fingerprint: 12_345,
         kind: crate::gossip::wire::message::kind::COOKIE,
     };
-    flood.victim.prove(flood.now, addr(2));
+    let peer = flood.peer.identity();
+    flood.victim.prove(flood.now, addr(2), &preamble, &peer);
     flood
         .victim
         .compare_fingerprint(flood.now, addr(2), &preamble);

@@ -40,6 +40,7 @@ mod limits;
 mod moving;
 mod pausing;
 mod reconciliation;
+mod reflection;
 mod registering;
 mod rejecting;
 mod rivals;
@@ -47,6 +48,7 @@ mod sealing;
 mod seen_elsewhere;
 mod signing;
 mod swarm;
+mod unreachable;
 
 /// The wall clock at the world's origin.
 const EPOCH_MS: u64 = 1_800_000_000_000;

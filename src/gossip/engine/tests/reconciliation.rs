@@ -171,7 +171,7 @@ fn a_table_is_compared_with_what_the_present_process_says_of_its_own() {
     let syncs = world.engine(3).stats().syncs;
     for boot in [1, 0] {
         let preamble = Preamble {
-            session: [9; 16],
+            session: world.engine(2).session,
             nonce: 1,
             boot: world.engine(2).me.boot - boot,
             fingerprint: 12_345,

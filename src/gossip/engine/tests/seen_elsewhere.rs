@@ -5,7 +5,7 @@ use super::{reconciliation::deafen, *};
 use crate::gossip::wire::message::{Cookie, Message, kind};
 
 /// Adds one that advertises `port` and sends from 20 + `port`, where it hears what is sent to either.
-fn start(world: &mut World, port: u16) {
+pub(super) fn start(world: &mut World, port: u16) {
     let (advertised, bound) = (addr(port), addr(20 + port));
     let entropy = Entropy {
         session: world.rng.random(),
