@@ -195,6 +195,9 @@ impl Engine {
             return self.answer_stepped_back(now, from, &hello, size);
         }
         let proven = self.proofs.is_good(now.instant, from, hello.cookie);
+        if proven && canonical(hello.to) == self.me.addr {
+            self.stats.unreachable_as = None; // it came where we advertise
+        }
         // One that is not let in tries again.
         let mut accepted = proven;
         if proven {
