@@ -47,9 +47,12 @@ mod engine;
 mod foca_runtime;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
+mod heard;
 mod history;
 mod identity;
 mod local_health;
+mod local_verdicts;
+mod look;
 mod members;
 mod news;
 mod profile;
@@ -58,6 +61,7 @@ pub mod security;
 mod sizes;
 mod stats;
 mod suspicion;
+mod sweep;
 mod timers;
 mod wire;
 

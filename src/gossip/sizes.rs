@@ -17,6 +17,12 @@ pub struct Sizes {
     pub cases: usize,
     /// Members that are being looked at, for this node or for others.
     pub inquiries: usize,
+    /// Members of which it is known when they were heard last.
+    pub heard: usize,
+    /// Members that a sweep has still to look at, or is looking at.
+    pub swept: usize,
+    /// Members that this node has dropped for itself alone, because it hears nobody.
+    pub local_verdicts: usize,
     /// Dead members that are to be forgotten some time.
     pub remove_down: usize,
     /// Timers of foca's.
@@ -49,7 +55,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 21] {
+    pub const fn each(&self) -> [(&'static str, usize); 24] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -58,6 +64,9 @@ impl Sizes {
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),
+            ("heard", self.heard),
+            ("swept", self.swept),
+            ("local_verdicts", self.local_verdicts),
             ("remove_down", self.remove_down),
             ("foca_timers", self.foca_timers),
             ("foca_updates", self.foca_updates),

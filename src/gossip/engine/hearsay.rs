@@ -8,7 +8,7 @@
 //!
 //! Bounds: what we send because of such words comes from a budget of its own; what it does not cover is heard again.
 
-use super::Engine;
+use super::{Engine, inquiries::For};
 use crate::gossip::{
     Now,
     at_limit::Limit,
@@ -112,5 +112,7 @@ impl Engine {
         self.sync_moved(now);
         self.learn(now, id, incarnation, Health::Suspect, true);
         self.accuse(now, id);
+        // A member that waits to be reborn refutes nothing, and answers all the same.
+        self.inquire(now, id, For::Us);
     }
 }

@@ -100,6 +100,11 @@ impl Engine {
         }
         self.stats.unknown_extensions += unknown_extensions;
         let trust = self.trust(now, from);
+        // A hello proves nothing before it brings a cookie.
+        let is_hello = matches!(message, Message::Hello(_));
+        if trust == Trust::Known && !is_hello {
+            self.note_heard(now, from, preamble.boot);
+        }
         match message {
             Message::Hello(hello) => {
                 return self.hello_received(now, from, &preamble, hello, size);

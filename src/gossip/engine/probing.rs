@@ -90,8 +90,13 @@ impl Engine {
         if !self.config.detection.confirm {
             // Nobody will be asked who could tell whether it is us.
             self.feel_worse();
+        } else if self.heard.any_since(probe.since, probe.target.addr) {
+            // Others were heard meanwhile: it is not our own network.
+            let period = self.config.probe_period;
+            self.local_health.network_works(now.instant, period);
         }
         self.accuse(now, probe.target);
+        self.member_failed(now, probe.target.addr);
         self.probe_next_at(now, now.instant);
     }
 

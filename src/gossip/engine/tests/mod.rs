@@ -36,6 +36,7 @@ mod key_rollover;
 mod large_records;
 mod leaving_cluster;
 mod limits;
+mod majority;
 mod moving;
 mod pausing;
 mod reconciliation;
