@@ -81,7 +81,6 @@ impl Heard {
     }
 
     /// When a member was heard last.
-    #[cfg(test)]
     pub(super) fn at(&self, addr: SocketAddr) -> Option<Instant> {
         self.members.get(&addr).and_then(|(_, at)| *at)
     }

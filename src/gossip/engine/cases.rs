@@ -117,10 +117,11 @@ impl Engine {
         };
         let id = id.id;
         self.stats.evidence += 1;
-        if self.inquiry_refused(now, to) {
-            return;
+        let is_inquired = self.inquiry_refused(now, to);
+        let is_swept = self.sweep_refused(now, to);
+        if !is_inquired && !is_swept {
+            self.look_into_refusal(now, id);
         }
-        self.look_into_refusal(now, id);
     }
 
     pub(super) fn open_case(&mut self, now: Now, about: PeerId) {
@@ -350,7 +351,10 @@ impl Engine {
         let case = self.cases.get_mut(&about.addr);
         let case = case.filter(|case| case.about == *about);
         case.is_some_and(|case| {
-            case.own = Some(outcome);
+            // A host that was heard to refuse is not silent.
+            if outcome != Outcome::Silent || case.own != Some(Outcome::Refused) {
+                case.own = Some(outcome);
+            }
             true
         })
     }

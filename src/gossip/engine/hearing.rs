@@ -58,6 +58,12 @@ impl Engine {
         Instant::from_origin(now.since_origin().saturating_sub(window))
     }
 
+    /// Whether a member was heard lately.
+    pub(super) fn was_heard(&self, now: Now, addr: SocketAddr) -> bool {
+        let heard = self.heard.at(addr);
+        heard.is_some_and(|at| at >= self.horizon(now.instant))
+    }
+
     /// A datagram of the process `boot` has come from `from`, and its sender can be believed.
     pub(super) fn note_heard(&mut self, now: Now, from: SocketAddr, boot: u64) {
         let Some(Hearing { addr, silence }) = self.heard.note(now.instant, from, boot) else {

@@ -18,7 +18,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use foca::Timer;
 
-use super::Engine;
+use super::{Engine, inquiries::For};
 use crate::gossip::{
     Instant, Now,
     engine::TimerKey,
@@ -138,10 +138,8 @@ impl Engine {
             return;
         }
         if !self.connected || !self.feeds_foca() {
-            // While we are dead to others ourselves, we judge nobody.
-            let again = now.instant + self.config.probe_period;
-            self.timers.set(TimerKey::Suspicion(addr), again);
-            return;
+            // While we are dead to others ourselves, we judge nobody, and hear no refutation.
+            return self.begin_suspicion_anew(now, addr);
         }
         if let Some(deadline) = self.suspicion_deadline(addr)
             && deadline > now.instant
@@ -174,6 +172,7 @@ impl Engine {
         suspicion.not_before = again;
         self.timers.set(TimerKey::Suspicion(id.addr), again);
         self.accuse(now, id);
+        self.inquire(now, id, For::Us);
         true
     }
 

@@ -134,12 +134,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Nothing listens where this node has sent something, and no inquiry looks there.
-    pub(super) fn look_into_refusal(&mut self, now: Now, id: PeerId) {
-        if self.sweep.refused(id.addr, self.config.probe_timeout) {
+    /// The operating system says that nothing listens where a sweep looks. Says whether one does.
+    pub(super) fn sweep_refused(&mut self, now: Now, addr: SocketAddr) -> bool {
+        let is_swept = self.sweep.refused(addr, self.config.probe_timeout);
+        if is_swept {
             self.timers.set_earlier(TimerKey::Sweep, now.instant);
-            return;
         }
+        is_swept
+    }
+
+    /// Nothing listens where this node has sent something, and nobody looks there yet.
+    pub(super) fn look_into_refusal(&mut self, now: Now, id: PeerId) {
         let case = self.cases.get(&id.addr);
         let is_known = case.is_some_and(|case| case.about == id && case.own.is_some());
         let is_dropped = self.local_verdicts.contains(id.addr);
