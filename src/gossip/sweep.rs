@@ -122,6 +122,11 @@ impl Sweep {
         }
     }
 
+    /// When the present sweep began, or the last one.
+    pub(super) const fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
     /// Since when those that live have had the chance to answer; nothing where no sweep has come
     /// so far.
     pub(super) fn has_asked_all_since(&self) -> Option<Instant> {

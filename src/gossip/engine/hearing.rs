@@ -58,10 +58,12 @@ impl Engine {
         Instant::from_origin(now.since_origin().saturating_sub(window))
     }
 
-    /// Whether a member was heard lately.
-    pub(super) fn was_heard(&self, now: Now, addr: SocketAddr) -> bool {
-        let heard = self.heard.at(addr);
-        heard.is_some_and(|at| at >= self.horizon(now.instant))
+    /// Whether a member was heard lately, and since the last sweep began: what was heard before it may
+    /// be from before the member died.
+    pub(super) fn was_heard_in_sweep(&self, now: Now, addr: SocketAddr) -> bool {
+        let began = self.sweep.began();
+        let since = began.map(|began| began.max(self.horizon(now.instant)));
+        since.is_some_and(|since| self.heard.at(addr).is_some_and(|at| at >= since))
     }
 
     /// A datagram of the process `boot` has come from `from`, and its sender can be believed.
@@ -254,6 +256,28 @@ impl Engine {
         }
     }
 
+    /// Up to [`TOUCHED`] witnesses that were heard since then, the last one first.
+    fn latest_witnesses(&self, since: Instant) -> Vec<PeerId> {
+        let heard: Vec<_> = self.heard.since(since).collect();
+        let latest = heard.into_iter().rev();
+        let witnesses = latest.filter(|addr| self.is_witness(*addr));
+        let ids = witnesses.filter_map(|addr| self.members.get(addr).map(|peer| peer.id));
+        ids.take(TOUCHED).collect()
+    }
+
+    /// Tells witnesses of a death that a sweep has led to: gossip goes to members at random, and most of
+    /// these may be dead.
+    pub(super) fn tell_witnesses(&mut self, now: Now, id: PeerId, incarnation: u16) {
+        let began = self.sweep.began();
+        let Some(began) = began.filter(|began| *began >= self.horizon(now.instant)) else {
+            return;
+        };
+        for witness in self.latest_witnesses(began) {
+            let death = foca::Member::new(id, incarnation, foca::State::Down);
+            self.send_swim_of_ours(now, witness, foca::Message::Gossip, vec![death]);
+        }
+    }
+
     /// Stays in touch with witnesses, from now on.
     pub(super) fn keep_in_touch(&mut self, now: Now) {
         let is_on = self.config.detection.local_verdicts;
@@ -271,13 +295,7 @@ impl Engine {
         if !self.suspicions.values().any(is_open) || !self.feeds_foca() {
             return;
         }
-        let heard: Vec<_> = self.heard.since(Instant::ZERO).collect();
-        let latest = heard.into_iter().rev();
-        let witnesses: Vec<_> = latest
-            .filter(|addr| self.is_witness(*addr))
-            .filter_map(|addr| self.members.get(addr).map(|peer| peer.id))
-            .take(TOUCHED)
-            .collect();
+        let witnesses = self.latest_witnesses(Instant::ZERO);
         let token = self.new_token();
         self.touch_token = token;
         for id in witnesses {

@@ -108,13 +108,13 @@ impl Engine {
     }
 
     /// Whether word of a death is looked into that SWIM spreads: this node suspects most members,
-    /// and has just heard that one. The two were cut off together, it seems, and those who tell of the
+    /// and that one has answered it. The two were cut off together, it seems, and those who tell of the
     /// death are those who could not reach it.
     pub(super) fn doubts_death(&self, now: Now, id: &PeerId) -> bool {
         self.config.detection.local_verdicts
             && self.is_member(id)
             && self.suspicions.len() * 2 > self.members.active_len()
-            && self.was_heard(now, id.addr)
+            && self.was_heard_in_sweep(now, id.addr)
     }
 
     /// Somebody tells of a death that this node doubts.

@@ -188,5 +188,6 @@ impl Engine {
             },
         );
         self.follow(now, id, incarnation, Health::Down);
+        self.tell_witnesses(now, id, incarnation);
     }
 }
