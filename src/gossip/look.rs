@@ -44,9 +44,9 @@ impl Look {
         probe_timeout * gap / 100
     }
 
-    /// So many pings are left.
+    /// The look takes no more pings than that, the first one included, which has left.
     pub(super) const fn shorten(&mut self, pings: usize) {
-        self.pings = GAPS.len().saturating_sub(pings);
+        self.pings += GAPS.len().saturating_sub(pings);
     }
 
     /// The operating system says that nothing listens there. Says from when on that is believed,
