@@ -27,6 +27,12 @@ pub struct Detection {
     /// Word of the operating system that a port is closed makes the node look at once. A member is dropped by it
     /// only if others who are asked agree: without `confirm`, only in a cluster of two.
     pub evidence: bool,
+    /// Two members that fail within two probe periods make the node look at all members at once, outside
+    /// of the probe rotation: majorities die together. See the scenario `majority-silent-100`.
+    pub sweep: bool,
+    /// A node that hears nobody keeps its verdicts to itself, and takes them back when it hears somebody.
+    /// Off: it declares everybody down, and tells so when it hears again.
+    pub local_verdicts: bool,
 }
 
 impl Default for Detection {
@@ -39,6 +45,8 @@ impl Default for Detection {
             pauses: true,
             hurry: true,
             evidence: true,
+            sweep: true,
+            local_verdicts: true,
         }
     }
 }
@@ -54,6 +62,8 @@ impl Detection {
             pauses: false,
             hurry: false,
             evidence: false,
+            sweep: false,
+            local_verdicts: false,
         }
     }
 }

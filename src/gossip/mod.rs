@@ -49,9 +49,12 @@ mod engine;
 mod foca_runtime;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
+mod heard;
 mod history;
 mod identity;
 mod local_health;
+mod local_verdicts;
+mod look;
 mod members;
 mod news;
 mod path_size;
@@ -63,6 +66,7 @@ mod seeds;
 mod sizes;
 mod stats;
 mod suspicion;
+mod sweep;
 mod timers;
 mod wire;
 

@@ -12,7 +12,7 @@ pub struct Sizes {
     /// Datagrams that wait for the proof of their senders.
     pub parked: usize,
     /// Live members whose sessions are known.
-    pub heard: usize,
+    pub sessions_heard: usize,
     /// Datagrams of the last seconds by which this node knows what a peer challenges.
     pub sent: usize,
     /// Processes whose advertised addresses were called and are let in when they answer.
@@ -23,6 +23,12 @@ pub struct Sizes {
     pub cases: usize,
     /// Members that are being looked at, for this node or for others.
     pub inquiries: usize,
+    /// Members of which it is known when they were heard last.
+    pub heard: usize,
+    /// Members that a sweep has still to look at, or is looking at.
+    pub swept: usize,
+    /// Members that this node has dropped for itself alone, because it hears nobody.
+    pub local_verdicts: usize,
     /// Dead members that are to be forgotten some time.
     pub remove_down: usize,
     /// Timers of foca's.
@@ -57,18 +63,21 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 25] {
+    pub const fn each(&self) -> [(&'static str, usize); 28] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
             ("proven", self.proven),
             ("parked", self.parked),
-            ("heard", self.heard),
+            ("sessions_heard", self.sessions_heard),
             ("sent", self.sent),
             ("applicants", self.applicants),
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),
+            ("heard", self.heard),
+            ("swept", self.swept),
+            ("local_verdicts", self.local_verdicts),
             ("remove_down", self.remove_down),
             ("foca_timers", self.foca_timers),
             ("foca_updates", self.foca_updates),

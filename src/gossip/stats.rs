@@ -55,6 +55,10 @@ pub struct Stats {
     pub probes_failed: u64,
     /// Times that the operating system said that nothing listens at a member's address.
     pub evidence: u64,
+    /// How often several members failed at once, and this node looked at all of them.
+    pub sweeps: u64,
+    /// Members that this node has dropped for itself alone, because it heard nobody.
+    pub local_verdicts: u64,
     /// Members declared down because their hosts said so, to this node and to others.
     pub refused: u64,
     /// Pauses of this process that were noticed.

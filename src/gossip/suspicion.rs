@@ -6,6 +6,10 @@
 //! ```text
 //! max(min, max - (max - min) * ln(C + 1) / ln(K + 1))
 //! ```
+//!
+//! Only members that are well themselves can confirm. Where fewer than `K` are left, because the
+//! others are suspected too, those have to do, and the shortest time grows towards half of the
+//! longest one: a few that agree may be the ones who are cut off.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -40,19 +44,38 @@ impl Suspicion {
         }
     }
 
-    /// How long it lasts from its beginning, where `able` others could confirm it. Where nobody
+    /// How long it lasts from its beginning, where `able` of `others` could confirm it. Where nobody
     /// can, or nobody is asked, it is half of the longest time.
-    pub(super) fn lasts(&self, min: Duration, max: Duration, able: usize) -> Duration {
+    pub(super) fn lasts(
+        &self,
+        min: Duration,
+        max: Duration,
+        able: usize,
+        others: usize,
+    ) -> Duration {
         let wanted = able.min(CONFIRMATIONS);
+        let half = (max / 2).max(min);
         if wanted == 0 {
-            return (max / 2).max(min);
+            return half;
         }
+        let min = shortest(min, half, wanted, others.min(CONFIRMATIONS));
         let confirmed = self.confirmed_by.len().min(wanted);
         #[allow(clippy::cast_precision_loss)] // at most three
         let share = (confirmed as f64 + 1.0).ln() / (wanted as f64 + 1.0).ln();
         max.saturating_sub(max.saturating_sub(min).mul_f64(share))
             .max(min)
     }
+}
+
+/// The shortest time where `wanted` are able to confirm of the `usual` ones.
+fn shortest(min: Duration, half: Duration, wanted: usize, usual: usize) -> Duration {
+    let missing = usual.saturating_sub(wanted);
+    if missing == 0 {
+        return min;
+    }
+    #[allow(clippy::cast_precision_loss)] // at most three
+    let share = missing as f64 / usual as f64;
+    min + (half - min).mul_f64(share)
 }
 
 #[cfg(test)]
@@ -69,7 +92,7 @@ mod tests {
     #[test]
     fn it_shrinks_with_the_logarithm_of_the_confirmations() {
         let (min, max) = (Duration::from_secs(1), Duration::from_secs(6));
-        let lasts = |by| confirmed(by).lasts(min, max, 10).as_millis();
+        let lasts = |by| confirmed(by).lasts(min, max, 10, 10).as_millis();
         assert_eq!(
             [lasts(0), lasts(1), lasts(2), lasts(3), lasts(4)],
             [6_000, 3_500, 2_037, 1_000, 1_000]
@@ -79,7 +102,22 @@ mod tests {
     #[test]
     fn in_a_small_cluster_those_that_there_are_will_do() {
         let (min, max) = (Duration::from_secs(1), Duration::from_secs(6));
-        assert_eq!(confirmed(1).lasts(min, max, 1), min);
-        assert_eq!(confirmed(0).lasts(min, max, 0), max / 2);
+        assert_eq!(confirmed(1).lasts(min, max, 1, 1), min);
+        assert_eq!(confirmed(0).lasts(min, max, 0, 0), max / 2);
+    }
+
+    #[test]
+    fn the_fewer_are_left_to_confirm_the_closer_the_shortest_time_is_to_half_of_the_longest() {
+        let (min, max) = (Duration::from_secs(1), Duration::from_secs(7));
+        let lasts = |by, able| confirmed(by).lasts(min, max, able, 10).as_millis();
+        assert_eq!(
+            [lasts(3, 3), lasts(2, 2), lasts(1, 1), lasts(0, 0)],
+            [1_000, 1_833, 2_666, 3_500]
+        );
+        assert_eq!(
+            lasts(0, 1),
+            7_000,
+            "nobody of those who are able has confirmed it"
+        );
     }
 }

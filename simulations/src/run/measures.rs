@@ -1,6 +1,7 @@
 //! How long changes took to become known, deaths to be noticed, and faults to heal.
 //!
-//! A time is taken until the *last* of those that should know does. Whoever ends meanwhile is no longer
+//! A time is taken until the *last* of those that should know does. A dead process that somebody takes for a
+//! live one again has not been dropped by the last one. Whoever ends meanwhile is no longer
 //! waited for; a change that a later one overtakes is known to whoever knows the later one.
 
 use std::collections::BTreeMap;
@@ -238,7 +239,7 @@ impl Measures {
                 }
             }
             Told::Gone(name) => self.noticed(world, life, name),
-            Told::Member(_) => {}
+            Told::Member(name) => self.believed_again(world, life, name),
         }
     }
 
@@ -301,6 +302,26 @@ impl Measures {
             let what = format!("until node {last} had dropped node {dead} as the last one");
             self.judge(world, Stated::Detect, took, &what, vec![last, dead]);
         }
+    }
+
+    /// `life` takes a dead process for a live one once more: it has to drop it again.
+    fn believed_again(&mut self, world: &World, life: LifeId, name: NameId) {
+        let truth = world.truth();
+        let dead = truth.life(truth.name(name).1);
+        let Some((at, _)) = dead.ended.filter(|_| dead.name == name) else {
+            return;
+        };
+        if !truth.life(life).is_alive() || truth.life(life).started >= at {
+            return; // a later one has it from others, who have to drop it first
+        }
+        let host = dead.host;
+        let death = self.deaths.entry(name).or_insert_with(|| Death {
+            at,
+            host,
+            waiting: Bits::default(),
+            noticed_by_sound: None,
+        });
+        death.waiting.insert(life);
     }
 
     fn ended(&mut self, world: &World, life: LifeId) {

@@ -179,6 +179,8 @@ pub enum DetectionPart {
     Pauses,
     Hurry,
     Evidence,
+    Sweep,
+    LocalVerdicts,
 }
 
 impl DetectionPart {
@@ -192,6 +194,8 @@ impl DetectionPart {
             Self::Pauses => &mut detection.pauses,
             Self::Hurry => &mut detection.hurry,
             Self::Evidence => &mut detection.evidence,
+            Self::Sweep => &mut detection.sweep,
+            Self::LocalVerdicts => &mut detection.local_verdicts,
         } = false;
     }
 }

@@ -5,7 +5,12 @@
 //! first, then liveness. False positives are counted where a link may lose or be cut, which gives rise to some, and
 //! there must be none elsewhere: in a quarter of the worlds only processes go wrong. Four in ten have a key, and half of
 //! these somebody who attacks them all the time. In a quarter of the others somebody lies while the trouble lasts: an
-//! insider, or, in the clear, a stranger or one who changes datagrams. Of such a world only the end is judged.
+//! insider, or, in the clear, a stranger or one who changes datagrams. Of such a world only the end is judged. In one of ten
+//! only majorities die, and how soon that is noticed is judged (`majority`).
+
+mod majority;
+
+pub use majority::detect_within;
 
 use std::{ops::Range, time::Duration};
 
@@ -23,6 +28,8 @@ const TROUBLED: f64 = 0.7;
 const FAULT_GAP_S: f64 = 20.0;
 /// The share of worlds whose links are sound: of those that have many faults hardly one has none of links.
 const SOUND_LINKS: f64 = 0.25;
+/// The share of worlds in which majorities die, and nothing else goes wrong.
+const MAJORITIES: f64 = 0.1;
 /// The share of worlds that have a key.
 const WITH_KEY: f64 = 0.4;
 /// The share of worlds in which somebody lies, of those that nobody else attacks.
@@ -96,6 +103,9 @@ pub fn scenario(seed: u64, nodes: Option<usize>, minutes: u16) -> Scenario {
         scenario.attacker = Some(attacker);
         // A false word about a member is believed for a time.
         scenario.expect.false_positives = -1;
+    }
+    if rng.random_bool(MAJORITIES) {
+        majority::make(&mut rng, &mut scenario, length);
     }
     scenario
         .validated("the swarm")
@@ -466,7 +476,28 @@ mod tests {
             assert_eq!(world.expect.false_positives, if is_bad { -1 } else { 0 });
             judged += usize::from(!is_bad);
         }
-        assert!((75..130).contains(&judged), "{judged} of 500");
+        assert!((90..190).contains(&judged), "{judged} of 500");
+    }
+
+    #[test]
+    fn majorities_die_in_some_worlds_and_their_detection_is_judged() {
+        let worlds = (1..=500).map(|seed| scenario(seed, None, 5));
+        let judged: Vec<_> = worlds
+            .filter(|world| world.expect.detect_within.is_some())
+            .collect();
+        assert!((30..80).contains(&judged.len()), "{} of 500", judged.len());
+        for world in &judged {
+            let is_kill = |fault: &Fault| {
+                let (FaultKind::Crash { nodes, .. } | FaultKind::Restart { nodes, .. }) =
+                    &fault.kind
+                else {
+                    return false;
+                };
+                matches!(nodes, NodeSet::Random(Share::Count(count))
+                    if count * 2 >= world.nodes && *count < world.nodes)
+            };
+            assert!(!world.fault.is_empty() && world.fault.iter().all(is_kill));
+        }
     }
 
     #[test]

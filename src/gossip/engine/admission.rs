@@ -93,8 +93,13 @@ impl Engine {
         // The sender itself may be a stranger.
         let mut coming = usize::from(self.members.get(packet.header.src.addr).is_none());
         let mut suspicion_of_us = self.suspicion_of_us(packet);
+        let mut doubtful = Vec::new();
         packet.updates.retain(|update| {
             let id = update.id();
+            if update.state() == foca::State::Down && self.doubts_death(now, id) {
+                doubtful.push(*id);
+                return false;
+            }
             if *id == self.me {
                 // That is about nobody who would have to be let in. That we are dead our peers tell us themselves.
                 let is_heard = update.state() == foca::State::Suspect
@@ -116,6 +121,9 @@ impl Engine {
             coming += usize::from(admissible && is_stranger);
             admissible
         });
+        for id in doubtful {
+            self.look_into_death(now, id);
+        }
     }
 
     /// The incarnation at which a packet says that we are suspected, the highest one of several: foca answers each with

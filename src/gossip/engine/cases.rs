@@ -8,10 +8,10 @@
 //! - *confirmation*: [`ASKED`] others are asked whether they reach it, each by itself. Those who find it silent
 //!   shorten the time that it has ([`Suspicion`](crate::gossip::suspicion::Suspicion)). Who has not answered within a
 //!   round is made up for by somebody else, up to [`ROUNDS`] times; where nobody answers at all, it is this node that
-//!   has reason to doubt itself. Who reaches it tells it, too, and as long as somebody does there is no verdict: the
+//!   has reason to doubt itself, unless those that were asked fail themselves (see `hearing`). Who reaches it tells it, too, and as long as somebody does there is no verdict: the
 //!   suspicion has its longest time once more, and is looked into anew after that;
 //! - *evidence*: this node looks again itself. When its own pings and those of two others (of all others, where there
-//!   are fewer) are refused by the host of the member, and none is answered, it is down. ICMP messages alone, which
+//!   are fewer that can be asked) are refused by the host of the member, and none is answered, it is down. ICMP messages alone, which
 //!   anybody can forge, for any number of nodes, drop nobody: each of them waits for the answer that a living member
 //!   gives (see `inquiries`).
 //!
@@ -26,11 +26,12 @@ use std::{
 use foca::{Message, State};
 use rand::RngExt;
 
-use super::{Engine, TimerKey, inquiries::For};
+use super::{Engine, TimerKey};
 use crate::gossip::{
     Now,
     at_limit::Limit,
     identity::{PeerId, canonical},
+    local_verdicts::Ground,
     stats::Cause,
     suspicion::CONFIRMATIONS,
     wire::{
@@ -48,6 +49,8 @@ const REFUSED: usize = 2;
 const ROUND: u32 = 2;
 /// How many rounds of asking there are.
 const ROUNDS: u32 = 4;
+/// So many cases tell their suspects once in `probe_timeout`: 200 a second. More cases tell them less often.
+const CROWD: usize = 40;
 /// How many cases there may be.
 const MOST: usize = 256;
 
@@ -58,10 +61,12 @@ pub(super) struct Case {
     token: u32,
     /// How many times of `probe_timeout` have passed.
     ticks: u32,
-    asked: BTreeSet<SocketAddr>,
+    pub(super) asked: BTreeSet<SocketAddr>,
     found: BTreeMap<SocketAddr, Outcome>,
     /// What our own pings found, where there was evidence.
-    own: Option<Outcome>,
+    pub(super) own: Option<Outcome>,
+    /// Whether the silence of those that were asked counts against ourselves.
+    is_our_fault: bool,
 }
 
 impl Case {
@@ -80,9 +85,13 @@ impl Engine {
         if peer.id != id || !peer.is_active() {
             return;
         }
+        if self.local_verdicts.contains(id.addr) && self.is_lone(now, id.addr) {
+            return; // nobody is there to be asked
+        }
         if peer.health == Health::Alive {
             self.learn(now, id, peer.incarnation, Health::Suspect, true);
         }
+        self.keep_in_touch(now);
         if let Some(suspicion) = self.suspicions.get_mut(&id.addr)
             && !std::mem::replace(&mut suspicion.is_ours, true)
         {
@@ -109,20 +118,14 @@ impl Engine {
         };
         let id = id.id;
         self.stats.evidence += 1;
-        if self.inquiry_refused(now, to) {
-            return;
-        }
-        let is_known = self
-            .cases
-            .get(&to)
-            .is_some_and(|case| case.about == id && case.own.is_some());
-        if !is_known && self.feeds_foca() {
-            self.open_case(now, id);
-            self.inquire(now, id, For::Us);
+        let is_inquired = self.inquiry_refused(now, to);
+        let is_swept = self.sweep_refused(now, to);
+        if !is_inquired && !is_swept {
+            self.look_into_refusal(now, id);
         }
     }
 
-    fn open_case(&mut self, now: Now, about: PeerId) {
+    pub(super) fn open_case(&mut self, now: Now, about: PeerId) {
         let known = self.cases.get(&about.addr);
         if known.is_some_and(|case| case.about == about) || !self.config.detection.confirm {
             return;
@@ -138,11 +141,19 @@ impl Engine {
             asked: BTreeSet::new(),
             found: BTreeMap::new(),
             own: None,
+            is_our_fault: false,
         };
         self.cases.insert(about.addr, case);
         self.ask_others(now, about.addr, ASKED);
-        let tick = now.instant + self.config.probe_timeout;
-        self.timers.set(TimerKey::Case(about.addr), tick);
+        self.set_case_timer(now, about.addr);
+    }
+
+    /// A case goes on after `probe_timeout`, and later where there are many whose suspects are told then.
+    fn set_case_timer(&mut self, now: Now, addr: SocketAddr) {
+        let crowds = self.suspicions.len().min(self.cases.len());
+        let crowds = u32::try_from(crowds.div_ceil(CROWD).max(1)).unwrap_or(u32::MAX);
+        let tick = now.instant + self.config.probe_timeout * crowds;
+        self.timers.set(TimerKey::Case(addr), tick);
     }
 
     /// Drawn, so that who was told one cannot guess the next.
@@ -155,11 +166,7 @@ impl Engine {
             return;
         };
         let (about, token) = (case.about.into(), case.token);
-        let most = count + 1 + case.asked.len();
-        let mut others = self.members.choose(most, &mut self.rng);
-        others.retain(|other| *other != addr && !case.asked.contains(other));
-        others.truncate(count);
-        for other in others {
+        for other in self.choose_witnesses(now, addr, count) {
             self.send(now, other, &message::Message::Ask(Ask { token, about }));
             if let Some(case) = self.cases.get_mut(&addr) {
                 case.asked.insert(other);
@@ -188,30 +195,97 @@ impl Engine {
             self.tell_suspect(now, &about);
         }
         if is_round && rounds == 1 && asked > 0 && answered == 0 {
-            self.feel_worse();
+            self.nobody_has_answered(now, addr);
         }
-        if is_round && rounds < ROUNDS && answered < CONFIRMATIONS {
+        self.reconsider_our_fault(now, addr);
+        if is_round && rounds < ROUNDS {
+            self.ask_for_missing(now, addr);
+        }
+        if self.cases.contains_key(&addr) {
+            self.set_case_timer(now, addr);
+        }
+    }
+
+    /// Asks others in place of those that have not answered.
+    pub(super) fn ask_for_missing(&mut self, now: Now, addr: SocketAddr) {
+        let answered = self.cases.get(&addr).map(|case| case.found.len());
+        if let Some(answered) = answered.filter(|answered| *answered < CONFIRMATIONS) {
             self.ask_others(now, addr, CONFIRMATIONS - answered);
         }
-        let tick = now.instant + self.config.probe_timeout;
-        self.timers.set(TimerKey::Case(addr), tick);
+    }
+
+    /// A round is over, and nobody of those that were asked has answered. It is us who have reason to
+    /// doubt ourselves, unless all of them are failing too; that is looked into.
+    fn nobody_has_answered(&mut self, now: Now, addr: SocketAddr) {
+        let Some(case) = self.cases.get(&addr) else {
+            return;
+        };
+        let asked: Vec<_> = case.asked.iter().copied().collect();
+        let sound = asked.iter().filter(|asked| self.is_witness(**asked));
+        let sound: Vec<_> = sound.copied().collect();
+        if sound.is_empty() {
+            return;
+        }
+        self.feel_worse();
+        if let Some(case) = self.cases.get_mut(&addr) {
+            case.is_our_fault = true;
+        }
+        for asked in sound {
+            self.member_failed(now, asked);
+        }
+    }
+
+    /// Takes back what counts against ourselves, where those that did not answer turn out to be failing.
+    fn reconsider_our_fault(&mut self, now: Now, addr: SocketAddr) {
+        let Some(case) = self.cases.get(&addr).filter(|case| case.is_our_fault) else {
+            return;
+        };
+        let is_ours = !case.found.is_empty() || case.asked.iter().any(|a| self.is_witness(*a));
+        if is_ours || self.sweep.is_running() {
+            return;
+        }
+        if let Some(case) = self.cases.get_mut(&addr) {
+            case.is_our_fault = false;
+        }
+        self.local_health.improve();
+        self.refresh_suspicions(now);
+    }
+
+    /// Some members can no longer be witnesses: what waited for them is judged anew.
+    pub(super) fn witnesses_changed(&mut self, now: Now) {
+        let open: Vec<_> = self.cases.keys().copied().collect();
+        for addr in open {
+            self.reconsider_our_fault(now, addr);
+            self.judge_evidence(now, addr);
+        }
+        self.refresh_suspicions(now);
     }
 
     /// Tells a suspect that it is one.
     pub(super) fn tell_suspect(&mut self, now: Now, id: &PeerId) {
-        let accusation = self.accusation_of(id);
-        if !accusation.is_empty() {
-            // Zero is the number of no probe under way, and an answer is one all the same.
-            self.send_swim_of_ours(now, *id, Message::Ping(0), accusation);
+        if self.config.detection.buddy {
+            self.demand_refutation(now, id);
         }
+    }
+
+    /// Tells a suspect that was heard that it is one: only a refutation ends the suspicion.
+    pub(super) fn demand_refutation(&mut self, now: Now, id: &PeerId) {
+        if let Some(accusation) = self.accusation(id) {
+            // Zero is the number of no probe under way, and an answer is one all the same.
+            self.send_swim_of_ours(now, *id, Message::Ping(0), vec![accusation]);
+        }
+    }
+
+    fn accusation(&self, id: &PeerId) -> Option<foca::Member<PeerId>> {
+        let suspicion = self.suspicions.get(&id.addr).filter(|s| s.id == *id)?;
+        let incarnation = suspicion.incarnation;
+        Some(foca::Member::new(suspicion.id, incarnation, State::Suspect))
     }
 
     /// What a packet to a suspect says of it.
     pub(super) fn accusation_of(&self, id: &PeerId) -> Vec<foca::Member<PeerId>> {
-        let suspicion = self.suspicions.get(&id.addr);
-        let suspicion = suspicion.filter(|s| s.id == *id && self.config.detection.buddy);
-        let accused = suspicion.map(|s| foca::Member::new(s.id, s.incarnation, State::Suspect));
-        accused.into_iter().collect()
+        let accusation = self.accusation(id).filter(|_| self.config.detection.buddy);
+        accusation.into_iter().collect()
     }
 
     /// Somebody who was asked has looked.
@@ -241,6 +315,9 @@ impl Engine {
         let addr = case.about.addr;
         let is_first = case.found.insert(by, finding.outcome).is_none();
         if finding.outcome != Outcome::Answers {
+            // What we found was no fault of ours.
+            let period = self.config.probe_period;
+            self.local_health.network_works(now.instant, period);
             self.confirm_suspicion(now, addr, by);
         } else if is_first {
             self.reprieve(now, addr);
@@ -251,14 +328,36 @@ impl Engine {
 
     /// Our own pings have shown something.
     pub(super) fn own_finding(&mut self, now: Now, about: PeerId, outcome: Outcome) {
-        let case = self.cases.get_mut(&about.addr);
-        if let Some(case) = case.filter(|case| case.about == about) {
-            case.own = Some(outcome);
+        let is_refused = outcome == Outcome::Refused;
+        if is_refused {
+            let period = self.config.probe_period;
+            self.local_health.network_works(now.instant, period);
+        } else if outcome == Outcome::Answers {
+            self.reprieve(now, about.addr);
+        }
+        if self.note_own_finding(&about, outcome) {
             self.judge_evidence(now, about.addr);
-        } else if outcome == Outcome::Refused && self.witnesses() == 0 {
+        } else if is_refused && self.able_witnesses(about.addr) == 0 {
             // Nobody was there to be asked.
             self.drop_refused(now, about);
         }
+        if is_refused {
+            self.member_failed(now, about.addr);
+            self.witnesses_changed(now);
+        }
+    }
+
+    /// Notes in a case what our own pings have shown. Says whether there is one.
+    pub(super) fn note_own_finding(&mut self, about: &PeerId, outcome: Outcome) -> bool {
+        let case = self.cases.get_mut(&about.addr);
+        let case = case.filter(|case| case.about == *about);
+        case.is_some_and(|case| {
+            // A host that was heard to refuse is not silent.
+            if outcome != Outcome::Silent || case.own != Some(Outcome::Refused) {
+                case.own = Some(outcome);
+            }
+            true
+        })
     }
 
     fn judge_evidence(&mut self, now: Now, addr: SocketAddr) {
@@ -267,7 +366,7 @@ impl Engine {
         };
         let enough = case.own == Some(Outcome::Refused)
             && case.count(Outcome::Answers) == 0
-            && case.count(Outcome::Refused) >= self.witnesses().min(REFUSED);
+            && case.count(Outcome::Refused) >= self.able_witnesses(addr).min(REFUSED);
         if enough {
             let about = case.about;
             self.drop_refused(now, about);
@@ -285,6 +384,9 @@ impl Engine {
         tracing::debug!(target: "tidings::gossip", member = %id, "nothing listens there, for others neither");
         if peer.health == Health::Alive {
             self.learn(now, id, peer.incarnation, Health::Suspect, false);
+        }
+        if self.is_lone(now, id.addr) {
+            return self.drop_locally(now, id, Ground::Refused);
         }
         self.declare_down(now, id, peer.incarnation);
     }

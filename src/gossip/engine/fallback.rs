@@ -40,7 +40,7 @@ impl Engine {
     /// Whether this node has reconciled with a live member since it started, and there still is one: then its table
     /// says what there is, and an instance that is not in it is gone.
     pub fn is_reconciled(&self) -> bool {
-        self.members.active_len() > 0 && (self.has_matched || !self.sync.needs_table())
+        self.visible_members() > 0 && (self.has_matched || !self.sync.needs_table())
     }
 
     /// Whether readers see what there is: this node [has reconciled](Self::is_reconciled), and nothing is stale.

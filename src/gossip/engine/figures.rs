@@ -8,8 +8,8 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let (records, record_bytes) = self.replica.size();
         Stats {
-            members: self.members.active_len() + 1,
-            suspects: self.members.suspects(),
+            members: self.visible_members() + 1,
+            suspects: self.members.suspects() - self.local_verdicts.len(),
             records,
             record_bytes,
             waiting_bytes: self.replica.waiting_bytes(),
@@ -37,12 +37,15 @@ impl Engine {
             calls,
             proven,
             parked,
-            heard: self.proofs.heard(),
+            sessions_heard: self.proofs.heard(),
             sent: self.sent.len(),
             applicants: self.applicants.len(),
             suspicions: self.suspicions.len(),
             cases: self.cases.len(),
             inquiries: self.inquiries.len(),
+            heard: self.heard.len(),
+            swept: self.sweep.len(),
+            local_verdicts: self.local_verdicts.len(),
             remove_down: self.remove_down.len(),
             foca_timers: self.foca_timers.len(),
             foca_updates: self.swim.updates_backlog(),

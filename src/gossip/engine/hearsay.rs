@@ -8,7 +8,7 @@
 //!
 //! Bounds: what we send because of such words comes from a budget of its own; what it does not cover is heard again.
 
-use super::Engine;
+use super::{Engine, inquiries::For};
 use crate::gossip::{
     Now,
     at_limit::Limit,
@@ -107,10 +107,32 @@ impl Engine {
         may
     }
 
+    /// Whether word of a death is looked into that SWIM spreads: this node suspects most members,
+    /// and that one has answered it. The two were cut off together, it seems, and those who tell of the
+    /// death are those who could not reach it.
+    pub(super) fn doubts_death(&self, now: Now, id: &PeerId) -> bool {
+        self.config.detection.local_verdicts
+            && self.is_member(id)
+            && self.suspicions.len() * 2 > self.members.active_len()
+            && self.was_heard_in_sweep(now, id.addr)
+    }
+
+    /// Somebody tells of a death that this node doubts.
+    pub(super) fn look_into_death(&mut self, now: Now, id: PeerId) {
+        let Some(peer) = self.members.get(id.addr).copied() else {
+            return;
+        };
+        if self.may_act_on_hearsay(now, id) {
+            self.import_death(now, id, peer.incarnation);
+        }
+    }
+
     /// A peer holds a member dead that we hold alive: suspect it, and ask it at once.
     fn import_death(&mut self, now: Now, id: PeerId, incarnation: u16) {
         self.sync_moved(now);
         self.learn(now, id, incarnation, Health::Suspect, true);
         self.accuse(now, id);
+        // A member that waits to be reborn refutes nothing, and answers all the same.
+        self.inquire(now, id, For::Us);
     }
 }

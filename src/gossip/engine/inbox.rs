@@ -120,6 +120,9 @@ impl Engine {
             self.challenge(now, from, header, body, size);
             return Err(Cause::Unproven);
         }
+        if trust.is_member() {
+            self.note_heard(now, from, preamble.boot);
+        }
         match message {
             Message::Hello(_) | Message::Welcome(_) | Message::Cookie(_) => {}
             Message::Swim(head, _) if header.is_sealed() && head.advertised.is_none() => {
@@ -142,9 +145,15 @@ impl Engine {
                 self.ping_received(now, from, ping, asked, size)?;
             }
             Message::Pong(pong) if self.path_answered(now, &preamble, pong) => {}
-            Message::Pong(pong) => self.pong_received(now, &preamble, pong)?,
+            Message::Pong(pong) => {
+                self.pong_received(now, &preamble, pong)?;
+                self.note_heard(now, from, preamble.boot);
+            }
             Message::Ask(ask) => self.ask_received(now, from, ask)?,
-            Message::Finding(finding) => self.finding_received(now, &preamble, finding)?,
+            Message::Finding(finding) => {
+                self.finding_received(now, &preamble, finding)?;
+                self.note_heard(now, from, preamble.boot);
+            }
             Message::HeldKey(held) => {
                 self.held_key_received(now, &preamble, header.is_sealed(), held)?;
             }

@@ -1,20 +1,21 @@
 //! Finding out whether a member answers: for this node, and for others who ask.
 //!
-//! The member is pinged at once, and again after growing gaps ([`GAPS`]); the first answer ends it. So does the
-//! second word of the operating system that nothing listens there, but not before [`WAIT`]: such words can be forged,
-//! and by then a living member has answered. What came out is told to whoever asked, once. A node that has reason to
-//! doubt itself says nothing rather than that somebody is silent.
+//! The member is pinged as often as [`Look`] says; the first answer ends it, and so does a refusal that can be
+//! believed. What came out is told to whoever asked, once. A node that has reason to
+//! doubt itself says nothing rather than that somebody is silent. A node that has just looked for itself answers
+//! with what it found.
 //!
-//! Bounds: one inquiry about an address, [`MOST`] at a time, [`MOST_ASKERS`] who are told; pings and findings are
-//! paid from the budget for answers.
+//! Bounds: one inquiry about an address, [`MOST`] at a time, [`MOST_ASKERS`] who are told; pings are
+//! paid from the budget for answers, and findings have one of their own.
 
 use std::net::SocketAddr;
 
 use super::{Engine, TimerKey};
 use crate::gossip::{
-    Instant, Now,
+    Now,
     at_limit::Limit,
     identity::PeerId,
+    look::Look,
     stats::Cause,
     wire::{
         frame::Preamble,
@@ -23,13 +24,6 @@ use crate::gossip::{
     },
 };
 
-/// The gaps after each ping, in hundredths of `probe_timeout`: 350 ms in all by default.
-const GAPS: [u32; 4] = [20, 40, 55, 60];
-/// When the operating system is believed at the earliest, in the same unit: 75 ms. Longer than any round trip for
-/// which `probe_timeout` is right, and after the second ping.
-const WAIT: u32 = 38;
-/// How often it has to say so.
-const REFUSALS: u8 = 2;
 /// How many pings there are for whoever asks about its own address.
 const FEW: usize = 2;
 /// How many there may be.
@@ -52,9 +46,7 @@ pub(super) enum For {
 pub(super) struct Inquiry {
     about: PeerId,
     token: u32,
-    since: Instant,
-    pings: usize,
-    refused: u8,
+    look: Look,
     ours: bool,
     askers: Vec<(SocketAddr, u32)>,
 }
@@ -77,9 +69,7 @@ impl Engine {
             let inquiry = Inquiry {
                 about,
                 token,
-                since: now.instant,
-                pings: 0,
-                refused: 0,
+                look: Look::new(now.instant),
                 ours: false,
                 askers: Vec::new(),
             };
@@ -111,7 +101,7 @@ impl Engine {
         self.inquire(now, about, for_whom);
         let inquiry = self.inquiries.get_mut(&about.addr);
         if let Some(inquiry) = inquiry.filter(|_| is_new) {
-            inquiry.pings += GAPS.len() - FEW;
+            inquiry.look.shorten(FEW);
         }
     }
 
@@ -124,12 +114,7 @@ impl Engine {
         let Some(inquiry) = self.inquiries.get_mut(&addr) else {
             return;
         };
-        if inquiry.pings == 0 {
-            inquiry.since = now.instant;
-        }
-        let gap = GAPS[inquiry.pings.min(GAPS.len() - 1)];
-        let gap = self.config.probe_timeout * gap / 100;
-        inquiry.pings += 1;
+        let gap = inquiry.look.pinged(now.instant, self.config.probe_timeout);
         let (token, to) = (inquiry.token, addressee(&inquiry.about));
         self.timers.set(TimerKey::Inquiry(addr), now.instant + gap);
         self.send(now, addr, &Message::Ping(Ping { token, to }));
@@ -139,11 +124,10 @@ impl Engine {
         let Some(inquiry) = self.inquiries.get(&addr) else {
             return;
         };
-        // Refusals of earlier datagrams say nothing of pings that have not left yet.
-        let is_refused = inquiry.refused >= REFUSALS && inquiry.pings >= usize::from(REFUSALS);
-        if is_refused && now.instant >= self.refusal_counts(inquiry.since) {
+        let look = inquiry.look;
+        if look.is_refused(now.instant, self.config.probe_timeout) {
             self.inquiry_over(now, addr, Outcome::Refused);
-        } else if inquiry.pings < GAPS.len() {
+        } else if !look.is_over() {
             self.ping(now, addr);
         } else {
             self.inquiry_over(now, addr, Outcome::Silent);
@@ -162,13 +146,18 @@ impl Engine {
             // Perhaps it has not heard yet of what it has to refute.
             self.tell_suspect(now, &inquiry.about);
         }
-        if outcome == Outcome::Silent && self.local_health.score() > DOUBT_MAX {
+        if outcome == Outcome::Silent && self.doubts_itself() {
             return;
         }
         for (asker, token) in inquiry.askers {
             // Without budget nothing is said, and somebody else is asked.
             let _ = self.tell_finding(now, asker, token, outcome);
         }
+    }
+
+    /// Whether this node has too much reason to doubt itself to say that somebody is silent.
+    pub(super) const fn doubts_itself(&self) -> bool {
+        self.local_health.score() > DOUBT_MAX
     }
 
     fn tell_finding(
@@ -178,7 +167,7 @@ impl Engine {
         token: u32,
         outcome: Outcome,
     ) -> Result<(), Cause> {
-        if !self.answer_budget.take(now.instant) {
+        if !self.finding_budget.take(now.instant) {
             return Err(Cause::Unexpected);
         }
         self.send(now, asker, &Message::Finding(Finding { token, outcome }));
@@ -190,18 +179,11 @@ impl Engine {
         let Some(inquiry) = self.inquiries.get_mut(&addr) else {
             return false;
         };
-        inquiry.refused = inquiry.refused.saturating_add(1);
-        if inquiry.refused >= REFUSALS {
-            let since = inquiry.since;
-            let at = self.refusal_counts(since).max(now.instant);
+        if let Some(believed_from) = inquiry.look.refused(self.config.probe_timeout) {
+            let at = believed_from.max(now.instant);
             self.timers.set_earlier(TimerKey::Inquiry(addr), at);
         }
         true
-    }
-
-    /// From when on a refusal is believed.
-    fn refusal_counts(&self, since: Instant) -> Instant {
-        since + self.config.probe_timeout * WAIT / 100
     }
 
     pub(super) fn ping_received(
@@ -237,10 +219,9 @@ impl Engine {
             .inquiries
             .values()
             .find(|inquiry| inquiry.token == pong.token && inquiry.about.boot == preamble.boot);
-        let Some(inquiry) = answered else {
-            return Err(Cause::Unexpected);
+        let Some(about) = answered.map(|inquiry| inquiry.about) else {
+            return self.pong_for_sweep(now, preamble, pong.token);
         };
-        let about = inquiry.about;
         self.address_answered(now, &about, &preamble.session);
         self.inquiry_over(now, about.addr, Outcome::Answers);
         Ok(())
@@ -265,6 +246,9 @@ impl Engine {
         }
         if !self.is_member(&about) || !self.feeds_foca() {
             return Err(Cause::Unexpected);
+        }
+        if let Some(outcome) = self.found_already(&about) {
+            return self.tell_finding(now, from, ask.token, outcome);
         }
         self.inquire(now, about, For::Asker(from, ask.token));
         Ok(())

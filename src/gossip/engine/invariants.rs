@@ -50,6 +50,15 @@ impl Engine {
         assert!(self.cases.keys().all(|a| is_set(TimerKey::Case(*a))));
         assert!(self.inquiries.keys().all(|a| is_set(TimerKey::Inquiry(*a))));
         assert!(self.cases.len() <= 256 && self.inquiries.len() <= 256);
+        assert_eq!(self.heard.len(), self.members.active_len(), "heard by {me}");
+        let dropped = |a: &&std::net::SocketAddr| self.local_verdicts.contains(**a);
+        let dropped = self.suspicions.keys().filter(dropped).count();
+        assert_eq!(
+            dropped,
+            self.local_verdicts.len(),
+            "only suspects are dropped by {me}"
+        );
+        assert!(!self.sweep.is_running() || is_set(TimerKey::Sweep));
         if self.connected && self.feeds_foca() {
             let is_next = |timer: &foca::Timer<PeerId>| matches!(timer, foca::Timer::ProbeRandomMember(token) if *token == self.timer_token);
             let next: Vec<_> = self

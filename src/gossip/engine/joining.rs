@@ -50,7 +50,7 @@ impl Engine {
         for addr in seeds {
             let addr = canonical(addr);
             self.seeds.resolved(now.instant, addr);
-            if addr != self.me.addr && !self.members.is_active(addr) {
+            if addr != self.me.addr && !self.is_visible(addr) {
                 self.contacts.add_seed(now.instant, addr);
             }
         }
@@ -80,7 +80,7 @@ impl Engine {
             self.guard.try_next_key();
         }
         let longest = self.config.seed_retry_max;
-        self.seed_pause = if self.members.active_len() > 0 {
+        self.seed_pause = if self.visible_members() > 0 {
             longest
         } else {
             (self.seed_pause * 2).clamp(self.config.seed_retry, longest)
@@ -108,7 +108,7 @@ impl Engine {
         if self.life == Life::Leaving {
             return;
         }
-        if self.members.active_len() > 0 {
+        if self.visible_members() > 0 {
             self.contacts.forget_remembered(now.instant);
         }
         for addr in self.contacts.due(now.instant, &mut self.rng) {
@@ -201,6 +201,7 @@ impl Engine {
         // One that is not let in tries again.
         let mut accepted = proven;
         if proven {
+            self.note_heard(now, caller.addr, caller.boot);
             if caller.addr == self.me.addr {
                 self.address_claimed(now, from, caller);
             } else if self.is_held_by_another(from, &caller) || !self.is_admissible(now, &caller, 0)

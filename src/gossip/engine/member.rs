@@ -1,5 +1,5 @@
 //! The members as the users of the engine see them: those that are live, suspects included, and this
-//! node, by address.
+//! node, by address. Those that were dropped here alone are not among them.
 //!
 //! One that was declared dead stays for the grace in which its records do
 //! ([`failure_grace`](crate::table::Limits::failure_grace)): it leaves the list when [`Event::Failed`] is told, and one that is back
@@ -66,7 +66,7 @@ impl Engine {
 
     /// What there is to see of a peer; nothing once its failure or its goodbye has been told.
     fn as_member(&self, peer: &Peer) -> Option<Member> {
-        let is_listed = peer.is_active() || self.replica.is_failing(peer.id.owner());
+        let is_listed = self.is_visible(peer.id.addr) || self.replica.is_failing(peer.id.owner());
         is_listed.then_some(Member {
             addr: peer.id.addr,
             boot: peer.id.boot,

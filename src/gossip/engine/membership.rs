@@ -216,6 +216,8 @@ impl Engine {
         let was_active = change
             .before
             .is_some_and(|(_, health)| health != Health::Down);
+        // Whatever is news of a member that was dropped here alone comes from somebody who is heard.
+        let was_dropped = self.local_verdicts.remove(id.addr);
         let is_active = health != Health::Down;
         if let Some((before, _)) = change.before
             && before.boot != id.boot
@@ -224,6 +226,7 @@ impl Engine {
             self.proofs.forget(&before.owner());
         }
         if is_active {
+            self.heard.add(id);
             if self.replica.owner_up(id.owner()) {
                 self.spread_what_waited(now, id.owner());
             }
@@ -232,10 +235,11 @@ impl Engine {
             let is_same = change
                 .before
                 .is_some_and(|(before, _)| before.boot == id.boot);
-            if !was_active && was_called && is_same {
+            if (!was_active || was_dropped) && was_called && is_same {
                 self.found_again(now);
             }
         } else {
+            self.heard.remove(id.addr);
             self.went_down(now, id);
         }
         if was_active != is_active {

@@ -17,6 +17,8 @@
 //! | `suspecting` | suspicions: their timers, and what ends them |
 //! | `cases` | whom we suspect ourselves: others are asked, the suspect is told |
 //! | `inquiries` | finding out whether a member answers, for us and for others |
+//! | `hearing` | who is heard, who can be a witness, and verdicts of a node that hears nobody |
+//! | `sweeping` | a look at all members, when several fail at once |
 //! | `pauses` | this process was stopped |
 //! | `standing` | our own identity: rebirth, stepping back |
 //! | `claims` | our own address: what is claimed of it, and what others find there |
@@ -76,9 +78,11 @@ use super::{
     challenges::Sent,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
+    heard::Heard,
     history::History,
     identity::PeerId,
     local_health::LocalHealth,
+    local_verdicts::LocalVerdicts,
     members::{Members, member_hash},
     news::News,
     path_size::PathSize,
@@ -87,6 +91,7 @@ use super::{
     security::Guard,
     seeds::Seeds,
     suspicion::Suspicion,
+    sweep::Sweep,
     timers::Timers,
     wire::frame::{ClusterTag, Nonces},
 };
@@ -105,6 +110,7 @@ mod dissemination;
 mod fallback;
 mod figures;
 mod fingerprint;
+mod hearing;
 mod hearsay;
 mod inbox;
 mod inquiries;
@@ -133,6 +139,7 @@ mod serve;
 mod signing;
 mod standing;
 mod suspecting;
+mod sweeping;
 mod sync;
 mod timeouts;
 mod vacancy;
@@ -140,7 +147,8 @@ mod vacancy;
 #[cfg(test)]
 mod tests;
 
-/// How many answers to cookies and to packets for an older identity may leave in a second.
+/// How many answers to cookies and to packets for an older identity may leave in a second, and pings for others; and as
+/// many findings.
 const ANSWER_RATE: u32 = 200;
 /// How many of them may leave at once.
 const ANSWER_BURST: u32 = 256;
@@ -225,6 +233,11 @@ pub struct Engine {
     haste: Haste,
     cases: BTreeMap<SocketAddr, Case>,
     inquiries: BTreeMap<SocketAddr, Inquiry>,
+    heard: Heard,
+    sweep: Sweep,
+    local_verdicts: LocalVerdicts,
+    /// In the pings by which this node stays in touch with its witnesses.
+    touch_token: u32,
     /// When something was handed in last.
     last_input: Instant,
     /// Until when a pause may have left us behind.
@@ -246,6 +259,8 @@ pub struct Engine {
     page_budget: Budget,
     /// For answers that nobody's news should wait for.
     answer_budget: Budget,
+    /// For what was found for others.
+    finding_budget: Budget,
     /// For what somebody's word about members causes.
     hearsay_budget: Budget,
     /// For answers about keys.
@@ -345,6 +360,10 @@ impl Engine {
             haste: Haste::default(),
             cases: BTreeMap::new(),
             inquiries: BTreeMap::new(),
+            heard: Heard::default(),
+            sweep: Sweep::default(),
+            local_verdicts: LocalVerdicts::default(),
+            touch_token: 0,
             last_input: now.instant,
             unsure_until: Instant::ZERO,
             copies: config.copies(1),
@@ -359,6 +378,7 @@ impl Engine {
             burst: Burst::default(),
             news_budget: Budget::new(config.news_rate, config.news_burst, now.instant),
             answer_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
+            finding_budget: Budget::new(ANSWER_RATE, ANSWER_BURST, now.instant),
             hearsay_budget: Budget::new(HEARSAY_RATE, HEARSAY_BURST, now.instant),
             key_answers: Budget::new(key_rollover::ANSWERS, key_rollover::ANSWERS, now.instant),
             boots: Boots::new(config.boot_rate, config.boot_burst, now.instant),

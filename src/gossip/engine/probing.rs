@@ -8,6 +8,8 @@
 //! - when `probe_deadline` has passed without an answer, from the member or through those who were asked,
 //!   the member is suspected at once, without waiting for the period's end;
 //! - while this node is not well (`local_health`), all of these times are longer;
+//! - after a probe that failed the next one begins at once: whether several members fail makes a
+//!   difference (see `sweeping`);
 //! - for some seconds after a death the next probe begins as soon as the last one is over (*haste*), but no
 //!   sooner than a quarter of the period after it began: deaths come in groups.
 //!
@@ -90,9 +92,19 @@ impl Engine {
         if !self.config.detection.confirm {
             // Nobody will be asked who could tell whether it is us.
             self.feel_worse();
+        } else if self.heard.any_since(probe.since, probe.target.addr) {
+            // Others were heard meanwhile: it is not our own network.
+            let period = self.config.probe_period;
+            self.local_health.network_works(now.instant, period);
         }
         self.accuse(now, probe.target);
-        self.probe_next_at(now, now.instant);
+        self.member_failed(now, probe.target.addr);
+        if self.config.detection.sweep {
+            // Whether others fail, too, is to be known soon.
+            self.hasten_probe(now, now.instant);
+        } else {
+            self.probe_next_at(now, now.instant);
+        }
     }
 
     /// foca has ended a probe without an answer. Where pings are sent again that was known before.
@@ -132,8 +144,14 @@ impl Engine {
 
     /// In haste the next probe begins then, or now if that is past.
     fn probe_next_at(&mut self, now: Now, at: Instant) {
-        if now.instant < self.haste.until
-            && let Some(number) = self.next_probe
+        if now.instant < self.haste.until {
+            self.hasten_probe(now, at);
+        }
+    }
+
+    /// The next probe begins then, or now if that is past.
+    fn hasten_probe(&mut self, now: Now, at: Instant) {
+        if let Some(number) = self.next_probe
             && self.foca_timers.contains_key(&number)
         {
             let at = at.max(now.instant);

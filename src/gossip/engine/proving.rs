@@ -230,7 +230,8 @@ impl Engine {
     /// What was sent to the address that `id` advertises has been answered by the process of this
     /// session. Everything that shows so ends here: a cookie or a token of a call that came back, a
     /// pong, the ack of a probe.
-    pub(super) fn address_answered(&mut self, _now: Now, id: &PeerId, session: &[u8; 16]) {
+    pub(super) fn address_answered(&mut self, now: Now, id: &PeerId, session: &[u8; 16]) {
+        self.note_heard(now, id.addr, id.boot);
         if self.is_live(&id.owner()) {
             self.proofs.answered(id.owner(), *session);
         }

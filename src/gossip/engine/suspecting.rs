@@ -11,14 +11,21 @@
 //! A suspicion that was only heard is looked into before the verdict: its refutation may have missed this node, and
 //! nobody would notice, because incarnations are in no fingerprint. So the suspect is told, others are asked, and it has
 //! the least time once more.
+//!
+//! Where nobody is left who could confirm it, or nobody is heard, the verdict stays with this node: see `hearing`.
 
 use std::{net::SocketAddr, time::Duration};
 
 use foca::Timer;
 
-use super::Engine;
+use super::{Engine, inquiries::For};
 use crate::gossip::{
-    Instant, Now, engine::TimerKey, identity::PeerId, suspicion::Suspicion, wire::message::Health,
+    Instant, Now,
+    engine::TimerKey,
+    identity::PeerId,
+    local_verdicts::Ground,
+    suspicion::{CONFIRMATIONS, Suspicion},
+    wire::message::Health,
 };
 
 impl Engine {
@@ -32,6 +39,26 @@ impl Engine {
             self.close_case(id.addr);
         }
         self.set_suspicion_timer(now, id.addr);
+        if self.able_witnesses(id.addr) < CONFIRMATIONS {
+            // One less can confirm the others.
+            self.refresh_suspicions(now);
+        }
+    }
+
+    /// Sets the timers of all suspicions anew: how long they last has changed.
+    pub(super) fn refresh_suspicions(&mut self, now: Now) {
+        for addr in self.suspicions.keys().copied().collect::<Vec<_>>() {
+            self.set_suspicion_timer(now, addr);
+        }
+    }
+
+    /// Gives a suspected member its full time once more. After that it is looked into anew.
+    pub(super) fn begin_suspicion_anew(&mut self, now: Now, addr: SocketAddr) {
+        if let Some(suspicion) = self.suspicions.get_mut(&addr) {
+            *suspicion = Suspicion::new(suspicion.id, suspicion.incarnation, now.instant);
+            self.close_case(addr);
+            self.set_suspicion_timer(now, addr);
+        }
     }
 
     /// One more has found a suspected member silent.
@@ -67,12 +94,13 @@ impl Engine {
             self.config.suspicion_timeout(n),
             self.config.suspicion_timeout_max(n),
         );
-        let able = if self.config.detection.confirm {
-            self.witnesses()
+        let (able, others) = if self.config.detection.confirm {
+            (self.able_witnesses(addr), self.witnesses())
         } else {
-            0
+            (0, 0)
         };
-        let deadline = suspicion.since + self.stretched(suspicion.lasts(min, max, able));
+        let lasts = suspicion.lasts(min, max, able, others);
+        let deadline = suspicion.since + self.stretched(lasts);
         Some(deadline.max(suspicion.not_before))
     }
 
@@ -82,9 +110,7 @@ impl Engine {
             suspicion.since = suspicion.since + time;
             suspicion.not_before = suspicion.not_before + time;
         }
-        for addr in self.suspicions.keys().copied().collect::<Vec<_>>() {
-            self.set_suspicion_timer(now, addr);
-        }
+        self.refresh_suspicions(now);
     }
 
     /// How many members there are besides us and one other.
@@ -112,10 +138,8 @@ impl Engine {
             return;
         }
         if !self.connected || !self.feeds_foca() {
-            // While we are dead to others ourselves, we judge nobody.
-            let again = now.instant + self.config.probe_period;
-            self.timers.set(TimerKey::Suspicion(addr), again);
-            return;
+            // While we are dead to others ourselves, we judge nobody, and hear no refutation.
+            return self.begin_suspicion_anew(now, addr);
         }
         if let Some(deadline) = self.suspicion_deadline(addr)
             && deadline > now.instant
@@ -123,8 +147,14 @@ impl Engine {
             self.timers.set(TimerKey::Suspicion(addr), deadline);
             return;
         }
-        if self.look_into_hearsay(now, id) {
+        if self.is_dropped_for_good(now, addr) {
+            return self.declare_down(now, id, incarnation);
+        }
+        if self.stays_dropped(now, addr) || self.look_into_hearsay(now, id) {
             return;
+        }
+        if self.is_lone(now, addr) {
+            return self.drop_locally(now, id, Ground::Silent);
         }
         self.declare_down(now, id, incarnation);
     }
@@ -142,6 +172,7 @@ impl Engine {
         suspicion.not_before = again;
         self.timers.set(TimerKey::Suspicion(id.addr), again);
         self.accuse(now, id);
+        self.inquire(now, id, For::Us);
         true
     }
 
@@ -157,5 +188,6 @@ impl Engine {
             },
         );
         self.follow(now, id, incarnation, Health::Down);
+        self.tell_witnesses(now, id, incarnation);
     }
 }

@@ -25,6 +25,10 @@ pub(super) enum TimerKey {
     Case(SocketAddr),
     /// Somebody whom we look at has not answered.
     Inquiry(SocketAddr),
+    /// The next ping of a sweep.
+    Sweep,
+    /// Witnesses are to be pinged, so that they are heard.
+    Touch,
     /// The next push of a burst.
     Burst,
     /// The next round after a burst.
@@ -74,6 +78,8 @@ impl Engine {
                 TimerKey::Probe => self.probe_due(now),
                 TimerKey::Case(addr) => self.case_due(now, addr),
                 TimerKey::Inquiry(addr) => self.inquiry_due(now, addr),
+                TimerKey::Sweep => self.sweep_due(now),
+                TimerKey::Touch => self.touch_due(now),
                 TimerKey::Burst => self.burst_due(now),
                 TimerKey::Round => self.round_due(now),
                 TimerKey::Seeds => self.seeds_due(now),

@@ -39,8 +39,9 @@ impl World {
 
     /// What node `port` believes of the one on `other`, if that is a live member for it.
     pub(super) fn health(&self, port: u16, other: u16) -> Option<Health> {
-        let peer = self.engine(port).members.get(addr(other))?;
-        peer.is_active().then_some(peer.health)
+        let engine = self.engine(port);
+        let peer = engine.members.get(addr(other))?;
+        engine.is_visible(addr(other)).then_some(peer.health)
     }
 
     pub(super) fn knows(&self, port: u16, other: u16) -> bool {

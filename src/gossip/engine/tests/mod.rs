@@ -37,6 +37,7 @@ mod large_datagrams;
 mod large_records;
 mod leaving_cluster;
 mod limits;
+mod majority;
 mod moving;
 mod pausing;
 mod reconciliation;
