@@ -7,6 +7,8 @@ use crate::table::Bound;
 pub struct AtLimit {
     /// Strangers, where as many members are known as may be ([`Config::max_members`](super::Config::max_members)).
     pub members: u64,
+    /// Processes that others name and that are not verified, where too many are kept already, or too many of one teller.
+    pub candidates: u64,
     /// Strangers and further identities on known addresses, where more came than are let in in a second
     /// ([`Config::boot_rate`](super::Config::boot_rate)), or more on one address.
     pub boots: u64,
@@ -49,6 +51,7 @@ pub struct AtLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Limit {
     Members,
+    Candidates,
     Boots,
     RecordsPerOwner,
     AbsentOwners,
@@ -72,6 +75,7 @@ impl Limit {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Members => "members",
+            Self::Candidates => "processes that are not verified",
             Self::Boots => "new processes in a second",
             Self::RecordsPerOwner => "records of one owner",
             Self::AbsentOwners => "owners that are not members",
@@ -108,6 +112,7 @@ impl AtLimit {
     pub(super) const fn count(&mut self, limit: Limit) {
         *match limit {
             Limit::Members => &mut self.members,
+            Limit::Candidates => &mut self.candidates,
             Limit::Boots => &mut self.boots,
             Limit::RecordsPerOwner => &mut self.records_per_owner,
             Limit::AbsentOwners => &mut self.absent_owners,

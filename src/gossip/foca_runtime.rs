@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The most that a [`SwimHead`](super::wire::message::SwimHead) takes.
-const SWIM_HEAD_MAX_BYTES: usize = 5 + 1 + (1 + 16 + 3) + 4;
+pub(super) const SWIM_HEAD_MAX_BYTES: usize = 5 + 1 + (1 + 16 + 3) + 4;
 
 pub(super) type Swim = Foca<PeerId, SwimCodec, StdRng, NoCustomBroadcast>;
 

@@ -41,6 +41,7 @@ mod applicants;
 mod at_limit;
 mod boots;
 mod budget;
+mod candidates;
 mod challenges;
 mod config;
 mod contacts;
@@ -68,6 +69,7 @@ mod stats;
 mod suspicion;
 mod sweep;
 mod timers;
+mod verified;
 mod wire;
 
 pub use at_limit::AtLimit;

@@ -17,6 +17,10 @@ pub struct Sizes {
     pub sent: usize,
     /// Processes whose advertised addresses were called and are let in when they answer.
     pub applicants: usize,
+    /// Processes that others name and that are not verified.
+    pub candidates: usize,
+    /// Those of the last ten minutes that did not answer.
+    pub unanswering: usize,
     /// Suspected members whose time is running.
     pub suspicions: usize,
     /// Suspected members about whom others are asked.
@@ -63,7 +67,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// All of them, by name.
-    pub const fn each(&self) -> [(&'static str, usize); 28] {
+    pub const fn each(&self) -> [(&'static str, usize); 30] {
         [
             ("contacts", self.contacts),
             ("calls", self.calls),
@@ -72,6 +76,8 @@ impl Sizes {
             ("sessions_heard", self.sessions_heard),
             ("sent", self.sent),
             ("applicants", self.applicants),
+            ("candidates", self.candidates),
+            ("unanswering", self.unanswering),
             ("suspicions", self.suspicions),
             ("cases", self.cases),
             ("inquiries", self.inquiries),

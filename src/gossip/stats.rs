@@ -35,6 +35,12 @@ pub struct Stats {
     /// Membership updates that were not believed: a boot in the far future, an impossible address,
     /// or one member too many. And requests to ping, for somebody else, what is no member.
     pub updates_refused: u64,
+    /// Processes that others named and that became members because they answered a ping.
+    pub members_validated: u64,
+    /// Processes that became members because members vouch for them.
+    pub members_vouched: u64,
+    /// Processes that others named and that did not become members: they did not answer, or nobody named them any more.
+    pub candidates_dropped: u64,
     /// What was refused at a limit, by limit.
     pub at_limit: AtLimit,
     /// Lost peers and seeds that are not called any more because there was no room for one more.

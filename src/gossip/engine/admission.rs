@@ -7,14 +7,14 @@
 //! What is said of this node itself is about nobody who would have to be let in: whatever limit is reached, a suspicion of it is
 //! heard, and can be refuted.
 
-use super::Engine;
+use super::{Engine, verifying::Teller};
 use crate::gossip::{
     Now,
     at_limit::Limit,
     boots::New,
     foca_runtime::foca_config,
     identity::PeerId,
-    wire::swim::{HEAD_BYTES, SwimPacket, health},
+    wire::swim::{HEAD_BYTES, SwimPacket, Words, health},
 };
 
 impl Engine {
@@ -89,7 +89,13 @@ impl Engine {
     }
 
     /// Takes out what is known, and what is not let in.
-    pub(super) fn filter_updates(&mut self, now: Now, packet: &mut SwimPacket) {
+    pub(super) fn filter_updates(
+        &mut self,
+        now: Now,
+        teller: &Teller,
+        packet: &mut SwimPacket,
+        words: &Words,
+    ) {
         // The sender itself may be a stranger.
         let mut coming = usize::from(self.members.get(packet.header.src.addr).is_none());
         let mut suspicion_of_us = self.suspicion_of_us(packet);
@@ -107,6 +113,8 @@ impl Engine {
                 suspicion_of_us = suspicion_of_us.filter(|_| !is_heard);
                 return is_heard;
             }
+            let word = words.get(id).copied().unwrap_or_default();
+            self.word_heard(teller, id, word);
             let known = self.members.get(id.addr);
             let is_news = known.is_none_or(|peer| {
                 peer.is_changed_by(id, update.incarnation(), health(update.state()))
@@ -117,7 +125,9 @@ impl Engine {
             if !is_news || is_stranger && update.state() == foca::State::Down {
                 return false;
             }
-            let admissible = self.is_admissible(now, id, coming) && self.may_boot(now, id);
+            let state = (update.incarnation(), health(update.state()));
+            let admissible = self.is_admissible(now, id, coming)
+                && self.is_let_in(now, teller, *id, state, word);
             coming += usize::from(admissible && is_stranger);
             admissible
         });

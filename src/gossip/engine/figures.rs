@@ -23,6 +23,7 @@ impl Engine {
             clocks_off: self.guard.clocks_off(),
             contacts_displaced: self.contacts.displaced(),
             large_datagrams: self.path_size.state(),
+            candidates_dropped: self.candidates.dropped(),
             sizes: self.sizes(),
             ..self.stats
         }
@@ -32,6 +33,7 @@ impl Engine {
         let (assemblies, assembly_bytes) = self.assemblies.size();
         let (proven, parked) = self.proofs.size();
         let (contacts, calls) = self.contacts.size();
+        let (candidates, unanswering) = self.candidates.size();
         Sizes {
             contacts,
             calls,
@@ -40,6 +42,8 @@ impl Engine {
             sessions_heard: self.proofs.heard(),
             sent: self.sent.len(),
             applicants: self.applicants.len(),
+            candidates,
+            unanswering,
             suspicions: self.suspicions.len(),
             cases: self.cases.len(),
             inquiries: self.inquiries.len(),

@@ -8,17 +8,26 @@
 //!
 //! Bounds: what we send because of such words comes from a budget of its own; what it does not cover is heard again.
 
-use super::{Engine, inquiries::For};
+use super::{Engine, inquiries::For, verifying::Teller};
 use crate::gossip::{
     Now,
     at_limit::Limit,
     identity::PeerId,
-    wire::message::{Health, MemberItem, Standing},
+    wire::{
+        message::{Health, MemberItem, Standing},
+        word::Word,
+    },
 };
 
 impl Engine {
     /// A peer says how it believes a member to be.
-    pub(super) fn member_listed(&mut self, now: Now, item: MemberItem) {
+    pub(super) fn member_listed(
+        &mut self,
+        now: Now,
+        teller: &Teller,
+        item: MemberItem,
+        word: Word,
+    ) {
         let id = PeerId::from(item.id);
         if id.addr == self.me.addr {
             if id != self.me {
@@ -42,9 +51,13 @@ impl Engine {
         if !is_known && item.health == Health::Down || !self.is_admissible(now, &id, 0) {
             return;
         }
-        // What a joiner takes over was there before it.
-        if !self.sync.takes_all() && item.health != Health::Down && !self.may_boot(now, &id) {
-            return;
+        if item.health != Health::Down {
+            self.word_heard(teller, &id, word);
+            let state = (item.incarnation, item.health);
+            if !self.is_let_in(now, teller, id, state, word) {
+                self.sync_withholds();
+                return;
+            }
         }
         let known = self
             .members

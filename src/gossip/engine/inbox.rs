@@ -78,7 +78,7 @@ impl Engine {
         size: usize,
     ) -> Result<(), Cause> {
         let (preamble, payload) = Preamble::of(header, body)?;
-        let (message, unknown_extensions) = match Message::read(preamble.kind, payload) {
+        let (message, trailer) = match Message::read_all(preamble.kind, payload) {
             Ok(read) => read,
             Err(Unusable::UnknownKind) => {
                 self.stats.unknown_kinds += 1;
@@ -96,13 +96,13 @@ impl Engine {
             }
             return Err(Cause::Own);
         }
-        self.stats.unknown_extensions += unknown_extensions;
+        self.stats.unknown_extensions += trailer.unknown;
         let message = match message {
             Message::Hello(hello) => {
-                return self.hello_received(now, from, &preamble, hello, size);
+                return self.hello_received(now, from, &preamble, hello, &trailer, size);
             }
             Message::Welcome(welcome) => {
-                return self.welcome_received(now, from, &preamble, welcome);
+                return self.welcome_received(now, from, &preamble, welcome, &trailer);
             }
             Message::Cookie(cookie) => {
                 return self.cookie_received(now, from, &preamble, cookie);
@@ -133,9 +133,15 @@ impl Engine {
             }
             Message::News(news) => self.items_received(now, from, news.items),
             Message::Digest(digest) => self.digest_received(now, from, &digest),
-            Message::Inventory(inventory) => self.inventory_received(now, from, inventory)?,
+            Message::Inventory(inventory) => {
+                let teller = self.teller(from, from, &preamble);
+                self.inventory_received(now, from, inventory, (teller, &trailer.words))?;
+            }
             Message::Pull(pull) => self.pull_received(now, from, pull),
-            Message::Page(page) => self.page_received(now, from, page)?,
+            Message::Page(page) => {
+                let teller = self.teller(from, from, &preamble);
+                self.page_received(now, from, page, (teller, &trailer.words))?;
+            }
             Message::Chunk(chunk) => self.chunk_received(now, from, chunk)?,
             Message::Ping(ping) if !trust.is_member() && ping.to != addressee(&self.me) => {
                 return Err(Cause::Misaddressed);

@@ -214,6 +214,9 @@ impl Engine {
         preamble: &Preamble,
         pong: Pong,
     ) -> Result<(), Cause> {
+        if self.candidate_answered(now, preamble, pong) {
+            return Ok(());
+        }
         // A member may send from another address than the one that it advertises.
         let answered = self
             .inquiries

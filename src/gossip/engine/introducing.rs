@@ -27,6 +27,7 @@ use crate::gossip::{
     wire::{
         frame::Preamble,
         message::{Hello, Welcome},
+        word::Trailer,
     },
 };
 
@@ -86,6 +87,7 @@ impl Engine {
         now: Now,
         preamble: &Preamble,
         welcome: &Welcome,
+        trailer: &Trailer,
     ) -> Result<bool, Cause> {
         let host = PeerId::from(welcome.me);
         let answer = self
@@ -101,7 +103,8 @@ impl Engine {
                 hello,
                 size,
             } = waiting;
-            self.hello_received(now, from, &preamble, hello, size)?;
+            // The capabilities are those of the process that has just answered.
+            self.hello_received(now, from, &preamble, hello, trailer, size)?;
         }
         if is_applicant {
             self.address_answered(now, &host, &preamble.session);

@@ -27,11 +27,12 @@ use crate::gossip::{
     wire::{
         frame::{Preamble, SEAL_BYTES},
         message::{Health, Hello, Message, Standing, Welcome},
+        word::{CAPABILITIES_BYTES, Trailer},
     },
 };
 
 /// A hello is padded to this many bytes of payload, so that no welcome is larger than it. The
-/// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes. Where the welcome may be sealed and the
+/// largest welcome (IPv6, everything known) has 9 + 9 + 33 + 20 + 16 + 1 bytes, and 3 for what this build can do. Where the welcome may be sealed and the
 /// hello is not, the seal's bytes come on top.
 pub(super) const HELLO_PAYLOAD_BYTES: usize = 96;
 
@@ -160,7 +161,8 @@ impl Engine {
         } else {
             0
         };
-        hello.padding = vec![0; (HELLO_PAYLOAD_BYTES + seal).saturating_sub(bare.len())];
+        let bytes = HELLO_PAYLOAD_BYTES + seal - CAPABILITIES_BYTES;
+        hello.padding = vec![0; bytes.saturating_sub(bare.len())];
         self.send(now, to, &Message::Hello(hello));
         self.seeds.called(to, self.nonces.last());
         token
@@ -181,6 +183,7 @@ impl Engine {
         from: SocketAddr,
         preamble: &Preamble,
         hello: Hello,
+        trailer: &Trailer,
         size: usize,
     ) -> Result<(), Cause> {
         let caller = PeerId::from(hello.me);
@@ -216,6 +219,7 @@ impl Engine {
                 accepted = false;
             } else {
                 self.learn(now, caller, 0, Health::Alive, true);
+                self.verified.announced(&caller, trailer.capabilities);
                 // What was said to another address is of the identity on that one: whoever sees it can have it sent here, with
                 // a cookie of ours.
                 if hello.known.is_some() && canonical(hello.to) == self.me.addr {
@@ -288,6 +292,7 @@ impl Engine {
         from: SocketAddr,
         preamble: &Preamble,
         welcome: Welcome,
+        trailer: &Trailer,
     ) -> Result<(), Cause> {
         let Some(called) = self.contacts.answered(now.instant, welcome.token) else {
             return Err(Cause::Unexpected);
@@ -305,7 +310,7 @@ impl Engine {
             self.claimant_answered(now, asked, welcome.cookie);
             return Ok(());
         }
-        if self.applicant_answered(now, preamble, &welcome)? {
+        if self.applicant_answered(now, preamble, &welcome, trailer)? {
             return Ok(());
         }
         let observed = canonical(welcome.observed);
@@ -349,6 +354,10 @@ impl Engine {
         }
         if admissible {
             self.learn(now, host, 0, Health::Alive, false);
+            if called.addr == host.addr && from == host.addr {
+                self.address_answered(now, &host, &preamble.session);
+            }
+            self.verified.announced(&host, trailer.capabilities);
         }
         if asked == host.addr {
             self.address_answered(now, &host, &preamble.session);

@@ -10,7 +10,7 @@ use foca::{OwnedNotification, Timer};
 use super::{Engine, TimerKey, outbox::Topic, proving::Trust, standing::Life};
 use crate::gossip::{
     Instant, Now,
-    foca_runtime::{Effect, foca_config},
+    foca_runtime::{Effect, SWIM_HEAD_MAX_BYTES, foca_config},
     identity::{PeerId, canonical},
     members::Change,
     stats::Cause,
@@ -42,7 +42,8 @@ impl Engine {
     ) -> Result<(), Cause> {
         let src = sender(from, preamble, &head);
         let (addr, size) = (src.addr, bytes.len());
-        let mut packet = SwimPacket::read(src, self.me, bytes).map_err(|_| Cause::Malformed)?;
+        let read = SwimPacket::read_all(src, self.me, bytes);
+        let (mut packet, words) = read.map_err(|_| Cause::Malformed)?;
         self.stats.unknown_extensions += packet.unknown_extensions;
         if !self.feeds_foca() {
             return Ok(());
@@ -66,15 +67,14 @@ impl Engine {
         if is_announce && trust != Trust::Proven {
             return Err(Cause::Unproven);
         }
-        if !self.may_boot(now, &src) {
-            return Err(Cause::NotAdmitted);
-        }
+        self.let_sender_in(now, src)?;
         if !self.hears(&src) {
             // Nor does foca, but it tells the sender that it is dead. What is said by the way is not looked at.
             packet.updates.clear();
         }
         self.hear_rivals(now, &mut packet);
-        self.filter_updates(now, &mut packet);
+        let teller = self.teller(addr, from, preamble);
+        self.filter_updates(now, &teller, &mut packet, &words);
         self.check_target(&mut packet);
         let was_running = self.life == Life::Running;
         if self.answers_probe(&packet.header) {
@@ -287,6 +287,9 @@ impl Engine {
         if let Some(id) = self.remove_down.remove(&addr) {
             self.give_timer(now, Timer::RemoveDown(id));
             self.members.forget_down(&id);
+            if self.members.get(addr).is_none() {
+                self.verified.forget(addr);
+            }
         }
     }
 
@@ -329,11 +332,15 @@ impl Engine {
         if let foca::Message::Ping(number) = message {
             self.probe_begun(now, to, number);
         }
-        if self.most_answer.is_some_and(|most| bare.len() > most) {
+        let packets = self.add_words(bare, self.payload_budget() - SWIM_HEAD_MAX_BYTES);
+        let bytes: usize = packets.iter().map(Vec::len).sum();
+        if self.most_answer.is_some_and(|most| bytes > most) {
             // What is new of members is told to somebody who hears it.
             return self.send_swim_of_ours(now, to, message, Vec::new());
         }
-        self.send_swim(now, to, bare);
+        for packet in packets {
+            self.send_swim(now, to, &packet);
+        }
     }
 
     fn schedule(&mut self, now: Now, timer: Timer<PeerId>, after: Duration) {

@@ -13,6 +13,7 @@
 //! | `membership` | foca's packets, timers and effects |
 //! | `member` | the members, as users see them |
 //! | `admission` | what of a packet is let in |
+//! | `verifying` | who is let in on whose word |
 //! | `probing` | the probe that foca has under way: pings sent again, blame, haste |
 //! | `suspecting` | suspicions: their timers, and what ends them |
 //! | `cases` | whom we suspect ourselves: others are asked, the suspect is told |
@@ -75,6 +76,7 @@ use super::{
     applicants::Applicants,
     boots::Boots,
     budget::Budget,
+    candidates::Candidates,
     challenges::Sent,
     contacts::Contacts,
     foca_runtime::{Effects, Swim, swim},
@@ -93,6 +95,7 @@ use super::{
     suspicion::Suspicion,
     sweep::Sweep,
     timers::Timers,
+    verified::Verified,
     wire::frame::{ClusterTag, Nonces},
 };
 use crate::table::{Directory, Event, ItemHash, Replica, Told};
@@ -143,6 +146,7 @@ mod sweeping;
 mod sync;
 mod timeouts;
 mod vacancy;
+mod verifying;
 
 #[cfg(test)]
 mod tests;
@@ -218,6 +222,8 @@ pub struct Engine {
     next_foca_timer: u64,
     remove_down: BTreeMap<SocketAddr, PeerId>,
     members: Members,
+    verified: Verified,
+    candidates: Candidates,
     suspicions: BTreeMap<SocketAddr, Suspicion>,
     local_health: LocalHealth,
     /// The probe that foca has under way.
@@ -350,6 +356,8 @@ impl Engine {
             next_foca_timer: 0,
             remove_down: BTreeMap::new(),
             members: Members::default(),
+            verified: Verified::default(),
+            candidates: Candidates::new(now.instant),
             suspicions: BTreeMap::new(),
             local_health: LocalHealth::default(),
             probe: None,

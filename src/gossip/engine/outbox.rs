@@ -17,6 +17,7 @@ use crate::gossip::{
         frame::{HEADER_BYTES, PREAMBLE_BYTES, Preamble, SEAL_BYTES, mark, payload_budget},
         message::{Message, SwimHead, addressee},
         swim::{HEAD_BYTES, SwimPacket},
+        word::write_capabilities,
     },
 };
 
@@ -110,6 +111,9 @@ impl Engine {
     pub(super) fn frame(&mut self, now: Now, message: &Message<'_>) -> Vec<u8> {
         let mut payload = Vec::with_capacity(256);
         let kind = message.write(&mut payload);
+        if matches!(message, Message::Hello(_) | Message::Welcome(_)) {
+            write_capabilities(&mut payload);
+        }
         self.frame_payload(now, kind, &payload)
     }
 

@@ -234,6 +234,7 @@ impl Engine {
         self.note_heard(now, id.addr, id.boot);
         if self.is_live(&id.owner()) {
             self.proofs.answered(id.owner(), *session);
+            self.verify(id, session);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
                 Cursor, Digest, Inventory, MemberItem, Message, Page, Part, Pull, RecordItem,
                 RecordKey,
             },
+            word::{LISTING_BYTES, Word, write_listing},
         },
     },
     table::Record,
@@ -29,12 +30,14 @@ use crate::{
 /// How many datagrams an answer has at most.
 const PARTS: usize = 16;
 /// Room for what stands around the items: the part with the longest cursor, and the counts.
-const PART_BYTES: usize = 9 + 1 + 1 + 1 + 1 + 33 + 255 + 3 + 3 + 3;
+const PART_BYTES: usize = 9 + 1 + 1 + 1 + 1 + 33 + 255 + 3 + 3 + 3 + LISTING_BYTES;
 
 /// What fills one datagram of a listing.
 #[derive(Debug)]
 struct Batch<T> {
     members: Vec<MemberItem>,
+    /// What is said of each beside its state.
+    words: Vec<Word>,
     items: Vec<T>,
     size: usize,
 }
@@ -43,6 +46,7 @@ impl<T> Default for Batch<T> {
     fn default() -> Self {
         Self {
             members: Vec::new(),
+            words: Vec::new(),
             items: Vec::new(),
             size: 0,
         }
@@ -70,11 +74,11 @@ impl<T> Batches<T> {
         }
     }
 
-    /// Whether there is room for `item`; without it, the listing is to go on after the last.
-    fn fits(&mut self, item: &impl Encode) -> Option<&mut Batch<T>> {
+    /// Whether there is room for `item` and so many bytes `more`; without it, the listing is to go on after the last.
+    fn fits(&mut self, item: &impl Encode, more: usize) -> Option<&mut Batch<T>> {
         self.scratch.clear();
         encode(item, &mut self.scratch);
-        let size = self.scratch.len();
+        let size = self.scratch.len() + more;
         if self
             .full
             .last()
@@ -91,18 +95,19 @@ impl<T> Batches<T> {
         Some(batch)
     }
 
-    fn member(&mut self, item: MemberItem) -> bool {
-        let Some(batch) = self.fits(&item) else {
+    fn member(&mut self, item: MemberItem, word: Word) -> bool {
+        let Some(batch) = self.fits(&item, word.size()) else {
             return false;
         };
         batch.members.push(item);
+        batch.words.push(word);
         self.last = Some(Cursor::Member(PeerId::from(item.id).addr));
         true
     }
 
     /// `encoded` is what becomes of `item` on the wire.
     fn item(&mut self, key: RecordKey, item: T, encoded: &impl Encode) -> bool {
-        let Some(batch) = self.fits(encoded) else {
+        let Some(batch) = self.fits(encoded, 0) else {
             return false;
         };
         batch.items.push(item);
@@ -203,7 +208,7 @@ impl Engine {
                 .iter_after(after)
                 .filter(|peer| wanted(peer.bucket()))
             {
-                if !batches.member(member_item(peer)) {
+                if !batches.member(member_item(peer), self.verified.word(&peer.id)) {
                     return;
                 }
             }
@@ -245,6 +250,7 @@ impl Engine {
             self.stats.pages_sent += 1;
             let mut payload = Vec::new();
             let kind = write(part, batch.members, batch.items, &mut payload);
+            write_listing(&batch.words, &mut payload);
             let datagram = self.frame_payload(now, kind, &payload);
             self.transmit(to, datagram);
         }

@@ -145,6 +145,8 @@ struct Session {
     tries: u8,
     /// Whether anything came of it.
     moved: bool,
+    /// Whether the peer has named somebody whom its word alone does not make a member.
+    withheld: bool,
 }
 
 impl Engine {
@@ -239,6 +241,7 @@ impl Engine {
             wanted: BTreeMap::new(),
             tries: 0,
             moved: false,
+            withheld: false,
         });
     }
 
@@ -339,6 +342,13 @@ impl Engine {
         }
     }
 
+    /// Another peer, whose table may be the same, may vouch for whom this one names.
+    pub(super) const fn sync_withholds(&mut self) {
+        if let Some(session) = &mut self.sync.session {
+            session.withheld = true;
+        }
+    }
+
     fn end_sync(&mut self, now: Now, complete: bool) {
         let Some(session) = self.sync.session.take() else {
             return;
@@ -350,7 +360,7 @@ impl Engine {
         match session.theirs {
             None => self.sync.has_table |= complete,
             Some(theirs) => {
-                if complete && !session.moved {
+                if complete && !session.moved && !session.withheld {
                     // There is nothing to get from whoever shows this; it is behind us.
                     self.history.note(now.instant, theirs);
                 }

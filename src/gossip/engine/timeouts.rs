@@ -29,6 +29,8 @@ pub(super) enum TimerKey {
     Sweep,
     /// Witnesses are to be pinged, so that they are heard.
     Touch,
+    /// A process that is not verified is to be pinged.
+    Candidates,
     /// The next push of a burst.
     Burst,
     /// The next round after a burst.
@@ -80,6 +82,7 @@ impl Engine {
                 TimerKey::Inquiry(addr) => self.inquiry_due(now, addr),
                 TimerKey::Sweep => self.sweep_due(now),
                 TimerKey::Touch => self.touch_due(now),
+                TimerKey::Candidates => self.ping_candidates(now),
                 TimerKey::Burst => self.burst_due(now),
                 TimerKey::Round => self.round_due(now),
                 TimerKey::Seeds => self.seeds_due(now),

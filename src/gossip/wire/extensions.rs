@@ -2,12 +2,10 @@
 //!
 //! An extension is a tag and a length-prefixed value. Lists of them stand in every instance, record
 //! and member, and at the end of every datagram. A build skips the tags that it does not know and
-//! counts them; records keep them, because they are relayed as their owner wrote them.
+//! counts them; records keep them, because they are relayed as their owner wrote them. The tags of
+//! members and of datagrams that this build knows are those of [`word`](super::word).
 
-use super::{
-    codec::{Decode, Encode, Malformed, decode},
-    padding,
-};
+use super::codec::{Decode, Encode, Malformed, decode};
 
 /// The extensions of one thing, encoded one after the other. Empty costs one byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -23,11 +21,6 @@ impl Extensions {
 /// The same for extensions that run to the end of the datagram.
 pub(in crate::gossip) fn count_unknown(bytes: &[u8]) -> Result<u64, Malformed> {
     Ok(find(bytes, None)?.1)
-}
-
-/// The same behind a message, where padding is known.
-pub(in crate::gossip) fn count_unknown_of_message(bytes: &[u8]) -> Result<u64, Malformed> {
-    Ok(find(bytes, Some(padding::TAG))?.1)
 }
 
 /// Whether an extension with this tag is among those that run to the end of the datagram, and how many

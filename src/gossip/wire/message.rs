@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{
     codec::{BorrowDecode, Decode, Encode, Malformed, decode, decode_borrowed, encode},
     extensions,
+    word::Trailer,
 };
 use crate::{
     gossip::identity::PeerId,
@@ -407,18 +408,32 @@ impl From<Malformed> for Unusable {
 
 impl<'a> Message<'a> {
     /// Reads a payload, and counts the extensions after it that this build does not know.
-    pub(in crate::gossip) fn read(kind: u8, mut bytes: &'a [u8]) -> Result<(Self, u64), Unusable> {
+    #[cfg(any(test, feature = "testing"))]
+    pub(in crate::gossip) fn read(kind: u8, bytes: &'a [u8]) -> Result<(Self, u64), Unusable> {
+        let (message, trailer) = Self::read_all(kind, bytes)?;
+        Ok((message, trailer.unknown))
+    }
+
+    /// Reads a payload, and what stands at its end.
+    pub(in crate::gossip) fn read_all(
+        kind: u8,
+        mut bytes: &'a [u8],
+    ) -> Result<(Self, Trailer), Unusable> {
         let bytes = &mut bytes;
         let message = match kind {
             kind::SWIM => {
                 let head = decode(bytes)?;
-                return Ok((Self::Swim(head, bytes), 0));
+                return Ok((Self::Swim(head, bytes), Trailer::default()));
             }
             kind::HELLO => Self::Hello(decode(bytes)?),
             kind::WELCOME => Self::Welcome(decode(bytes)?),
             kind::COOKIE => {
                 let (cookie, unknown) = Cookie::read(bytes)?;
-                return Ok((Self::Cookie(cookie), unknown));
+                let trailer = Trailer {
+                    unknown,
+                    ..Trailer::default()
+                };
+                return Ok((Self::Cookie(cookie), trailer));
             }
             kind::NEWS => Self::News(decode_borrowed(bytes)?),
             kind::DIGEST => Self::Digest(Box::new(decode(bytes)?)),
@@ -433,7 +448,7 @@ impl<'a> Message<'a> {
             kind::HELD_KEY => Self::HeldKey(decode(bytes)?),
             _ => return Err(Unusable::UnknownKind),
         };
-        Ok((message, extensions::count_unknown_of_message(bytes)?))
+        Ok((message, Trailer::read(bytes)?))
     }
 
     /// Writes a payload, and says of which kind it is.

@@ -36,3 +36,4 @@ pub(super) mod message;
 pub(super) mod padding;
 pub(super) mod reject;
 pub(super) mod swim;
+pub(super) mod word;

@@ -6,7 +6,10 @@
 //! of a fixed size for that purpose), sends a [`SwimHead`](super::message::SwimHead) in its place,
 //! and puts the full head back before foca sees the packet.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use bytes::{Buf, BufMut};
 use foca::{Header, Member, Message, State};
@@ -15,6 +18,7 @@ use super::{
     codec::{Decode, Encode, Malformed, decode, encode},
     extensions::{Extensions, count_unknown},
     message::{Health, WirePeer},
+    word::Word,
 };
 use crate::gossip::identity::PeerId;
 
@@ -124,12 +128,15 @@ impl foca::Codec<PeerId> for SwimCodec {
     fn decode_member(&mut self, mut buf: impl Buf) -> Result<Member<PeerId>, CodecError> {
         let bytes = buf.chunk();
         let mut after = bytes;
-        let (member, _) = read_member(&mut after)?;
+        let (member, ..) = read_member(&mut after)?;
         let read = bytes.len() - after.len();
         buf.advance(read);
         Ok(member)
     }
 }
+
+/// What a packet says of members beside their state, by identity; those of which it says nothing are left out.
+pub(in crate::gossip) type Words = BTreeMap<PeerId, Word>;
 
 /// A packet of foca's as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,12 +147,24 @@ pub(in crate::gossip) struct SwimPacket {
 }
 
 impl SwimPacket {
-    /// Reads what follows the [`SwimHead`](super::message::SwimHead).
+    /// Reads what follows the [`SwimHead`](super::message::SwimHead), without the words in it.
+    #[cfg(any(test, feature = "testing"))]
     pub(in crate::gossip) fn read(
         src: PeerId,
         dst: PeerId,
-        mut bytes: &[u8],
+        bytes: &[u8],
     ) -> Result<Self, Malformed> {
+        Ok(Self::read_all(src, dst, bytes)?.0)
+    }
+
+    /// Reads what follows the [`SwimHead`](super::message::SwimHead), and what the sender says of
+    /// the members beside their state.
+    pub(in crate::gossip) fn read_all(
+        src: PeerId,
+        dst: PeerId,
+        mut bytes: &[u8],
+    ) -> Result<(Self, Words), Malformed> {
+        let mut words = Words::new();
         let (src_incarnation, message) = read_message(&mut bytes)?;
         let mut updates = Vec::new();
         let mut unknown_extensions = 0;
@@ -153,7 +172,10 @@ impl SwimPacket {
             let (count, rest) = bytes.split_first_chunk().ok_or(Malformed)?;
             bytes = rest;
             for _ in 0..u16::from_be_bytes(*count) {
-                let (member, unknown) = read_member(&mut bytes)?;
+                let (member, word, unknown) = read_member(&mut bytes)?;
+                if word != Word::default() {
+                    words.insert(*member.id(), word);
+                }
                 updates.push(member);
                 unknown_extensions += unknown;
             }
@@ -165,11 +187,12 @@ impl SwimPacket {
             dst,
             message,
         };
-        Ok(Self {
+        let packet = Self {
             header,
             updates,
             unknown_extensions,
-        })
+        };
+        Ok((packet, words))
     }
 
     /// Writes the packet as foca reads it, with the full head. foca takes it without a count of no updates, too.
@@ -184,6 +207,46 @@ impl SwimPacket {
             }
         }
     }
+}
+
+/// Puts words into a packet that [`written`] has given, in as many packets of at most `room` bytes as it takes: words are
+/// no part of what foca has measured. What does not fit the first one follows as gossip.
+pub(in crate::gossip) fn with_words(
+    bare: &[u8],
+    room: usize,
+    word_of: impl Fn(&PeerId) -> Word,
+) -> Result<Vec<Vec<u8>>, Malformed> {
+    let mut rest = bare;
+    let (incarnation, message) = read_message(&mut rest)?;
+    if !carries_updates(&message) || rest.is_empty() {
+        return Ok(vec![bare.to_vec()]);
+    }
+    let start_of = |message: &Message<PeerId>| {
+        let mut start = Vec::new();
+        write_message(incarnation, message, &mut start);
+        start
+    };
+    let (count, mut rest) = rest.split_first_chunk().ok_or(Malformed)?;
+    let mut packets = Vec::new();
+    let (mut start, mut updates, mut held) = (start_of(&message), Vec::new(), 0_u16);
+    let mut finish = |start: &[u8], updates: &[u8], held: u16| {
+        packets.push([start, &held.to_be_bytes(), updates].concat());
+    };
+    for _ in 0..u16::from_be_bytes(*count) {
+        let mut wire: WireMember = decode(&mut rest)?;
+        wire.extensions = word_of(&wire.id.into()).extensions();
+        let mut encoded = Vec::new();
+        encode(&wire, &mut encoded);
+        if held > 0 && start.len() + 2 + updates.len() + encoded.len() > room {
+            finish(&start, &updates, held);
+            (start, held) = (start_of(&Message::Gossip), 0);
+            updates.clear();
+        }
+        updates.extend(encoded);
+        held += 1;
+    }
+    finish(&start, &updates, held);
+    Ok(packets)
 }
 
 const fn carries_updates(message: &Message<PeerId>) -> bool {
@@ -332,11 +395,12 @@ fn write_member(member: &Member<PeerId>, out: &mut Vec<u8>) {
     encode(&wire, out);
 }
 
-fn read_member(bytes: &mut &[u8]) -> Result<(Member<PeerId>, u64), Malformed> {
+fn read_member(bytes: &mut &[u8]) -> Result<(Member<PeerId>, Word, u64), Malformed> {
     let wire: WireMember = decode(bytes)?;
-    let unknown = wire.extensions.count_unknown()?;
+    let (word, unknown) = Word::of(&wire.extensions)?;
     Ok((
         Member::new(wire.id.into(), wire.incarnation, state(wire.health)),
+        word,
         unknown,
     ))
 }

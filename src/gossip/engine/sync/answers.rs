@@ -5,12 +5,15 @@
 
 use std::net::SocketAddr;
 
-use super::{Engine, JOINING_FOR, SESSION_FOR, TimerKey};
+use super::{super::verifying::Teller, Engine, JOINING_FOR, SESSION_FOR, TimerKey};
 use crate::gossip::{
     Now,
     at_limit::Limit,
     stats::Cause,
-    wire::message::{Inventory, Page, Part},
+    wire::{
+        message::{Inventory, MemberItem, Page, Part},
+        word::Word,
+    },
 };
 
 impl Engine {
@@ -73,18 +76,35 @@ impl Engine {
         self.pull_wanted(now);
     }
 
+    /// The members of a part, and what the peer says of each beside its state.
+    fn members_listed(
+        &mut self,
+        now: Now,
+        mut teller: Teller,
+        members: Vec<MemberItem>,
+        words: &[Word],
+    ) {
+        teller.introduces = self.sync.takes_all();
+        let words = words
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(Word::default()));
+        for (member, word) in members.into_iter().zip(words) {
+            self.member_listed(now, &teller, member, word);
+        }
+    }
+
     pub(in crate::gossip::engine) fn inventory_received(
         &mut self,
         now: Now,
         from: SocketAddr,
         inventory: Inventory,
+        (teller, words): (Teller, &[Word]),
     ) -> Result<(), Cause> {
         if !self.take_part(now, from, &inventory.part) {
             return Err(Cause::Unexpected);
         }
-        for member in inventory.members {
-            self.member_listed(now, member);
-        }
+        self.members_listed(now, teller, inventory.members, words);
         for item in inventory.records {
             self.record_listed(now, item);
         }
@@ -97,13 +117,12 @@ impl Engine {
         now: Now,
         from: SocketAddr,
         page: Page<'_>,
+        (teller, words): (Teller, &[Word]),
     ) -> Result<(), Cause> {
         if !self.take_part(now, from, &page.part) {
             return Err(Cause::Unexpected);
         }
-        for member in page.members {
-            self.member_listed(now, member);
-        }
+        self.members_listed(now, teller, page.members, words);
         self.items_received(now, from, page.items);
         self.part_done(now, page.part);
         Ok(())

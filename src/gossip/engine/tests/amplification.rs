@@ -260,6 +260,7 @@ fn a_member_that_has_not_proven_its_address_is_sent_no_page_and_asked_for_no_chu
             Preamble::read(datagram, ClusterTag::of("test"))
         );
     }
+    assert_eq!(world.engine(1).stats().pages_sent, pages);
     // Nor later.
     world.link = Box::new(|_, to, datagram| {
         if to == addr(666) {
@@ -270,5 +271,4 @@ fn a_member_that_has_not_proven_its_address_is_sent_no_page_and_asked_for_no_chu
         Fate::Deliver
     });
     world.run(secs(3));
-    assert_eq!(world.engine(1).stats().pages_sent, pages);
 }

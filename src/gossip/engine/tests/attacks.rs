@@ -100,7 +100,14 @@ fn a_malformed_record_in_a_page_is_left_out_and_counted_and_the_reconciliation_g
         items: records_of(&items),
     };
     world
-        .with(2, |engine, now| engine.page_received(now, addr(1), page))
+        .with(2, |engine, now| {
+            engine.page_received(
+                now,
+                addr(1),
+                page,
+                (verifying::Teller::unproven(addr(1)), &[]),
+            )
+        })
         .unwrap();
     let stats = world.engine(2).stats();
     assert_eq!((stats.records, stats.records_malformed), (2, 1));

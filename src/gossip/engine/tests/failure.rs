@@ -301,7 +301,8 @@ fn a_word_of_death_in_an_inventory_is_a_suspicion_that_the_living_refute() {
             incarnation: 0,
             health: Health::Down,
         };
-        engine.member_listed(now, listed);
+        let teller = verifying::Teller::unproven(addr(3));
+        engine.member_listed(now, &teller, listed, Word::default());
     });
     let suspected = world.engine(1).members.get(addr(2)).unwrap().health;
     assert_eq!(suspected, Health::Suspect);

@@ -139,9 +139,9 @@ fn mutated_and_random_datagrams_neither_panic_nor_grow_anything() {
 }
 
 #[test]
-fn a_flood_of_strangers_stays_within_the_bound_of_members() {
+fn a_flood_of_strangers_by_word_of_mouth_makes_no_member() {
     let mut world = World::new(3);
-    world.start_with(1, &[], 0, |config| config.max_members = 50);
+    world.start(1, &[]);
     world.start(2, &[1]);
     world.until(secs(2), World::is_converged).unwrap();
     let to = world.engine(1).identity();
@@ -158,12 +158,13 @@ fn a_flood_of_strangers_stays_within_the_bound_of_members() {
         });
         world.wire.clear();
     }
-    assert_eq!(world.engine(1).members.len(), 50);
-    assert!(
-        world.engine(1).members.is_active(addr(2)),
-        "nobody is put out for a stranger"
-    );
-    assert!(world.engine(1).stats().updates_refused > 1_000);
+    assert_eq!(world.engine(1).members.len(), 1, "nobody has answered");
+    assert!(world.engine(1).members.is_active(addr(2)));
+    assert_eq!(world.engine(1).stats().sizes.candidates, 1_024);
+    assert_eq!(world.engine(1).stats().at_limit.candidates, 1_200 - 1_024);
+    world.run(secs(60));
+    assert_eq!(world.engine(1).members.len(), 1);
+    assert_eq!(world.engine(1).stats().sizes.candidates, 0);
 }
 
 #[test]
@@ -179,20 +180,19 @@ fn news_of_processes_that_follow_each_other_is_bounded() {
     for boot in 0..8 * 15 {
         let said = world.with(2, |engine, now| {
             let process = PeerId::new(addr(77 + boot % 15), now.unix_ms, u64::from(boot));
-            let update = vec![foca::Member::alive(process)];
-            engine.send_swim_of_ours(now, to, foca::Message::Gossip, update);
             let item = Item::Record {
                 key: RecordKey::new(process.owner(), "users"),
                 seq: 1,
                 content: &content,
             };
             engine.send(now, to.addr, &Message::News(News { items: vec![item] }));
-            [(); 2].map(|()| engine.poll_transmit().unwrap().payload)
+            (process, engine.poll_transmit().unwrap().payload)
         });
         world.with(1, |engine, now| {
-            for datagram in &said {
-                engine.handle_datagram(now, addr(2), datagram);
-            }
+            let (process, datagram) = &said;
+            assert!(engine.may_boot(now, process));
+            engine.learn(now, *process, 0, Health::Alive, true);
+            engine.handle_datagram(now, addr(2), datagram);
         });
         world.wire.clear();
     }

@@ -55,6 +55,17 @@ impl Flood<'_> {
         self.drain();
     }
 
+    /// Strangers answer, as processes that are there do.
+    fn answer(&mut self, strangers: impl IntoIterator<Item = PeerId>) {
+        for id in strangers {
+            let (victim, now) = (&mut *self.victim, self.now);
+            if victim.is_admissible(now, &id, 0) && victim.may_boot(now, &id) {
+                victim.learn(now, id, 0, Health::Alive, true);
+            }
+        }
+        self.drain();
+    }
+
     fn stranger(&self, number: u16) -> PeerId {
         PeerId::new(addr(10_000 + number), self.now.unix_ms, 0)
     }
@@ -82,7 +93,9 @@ impl Flood<'_> {
             incarnation: 0,
             health,
         };
-        self.victim.member_listed(self.now, item);
+        let teller = verifying::Teller::unproven(addr(2));
+        self.victim
+            .member_listed(self.now, &teller, item, Word::default());
     }
 }
 
@@ -154,7 +167,20 @@ fn at_the_limit_of_members_strangers_stay_outside() {
     at_limit(
         |config| config.max_members = 20,
         |at| at.members,
-        |flood| flood.gossip((0..1_000).map(flood_id)),
+        |flood| flood.answer((0..1_000).map(flood_id)),
+    );
+}
+
+#[test]
+fn what_is_known_by_word_of_mouth_alone_is_bounded_and_no_member() {
+    at_limit(
+        |_| {},
+        |at| at.candidates,
+        |flood| {
+            flood.gossip((0..5_000).map(flood_id));
+            assert_eq!(flood.victim.members.len(), 3);
+            assert_eq!(flood.victim.stats().sizes.candidates, 1_024);
+        },
     );
 }
 
@@ -169,7 +195,7 @@ fn a_flood_of_new_processes_is_let_in_at_a_pace() {
         |at| at.boots,
         |flood| {
             let before = flood.victim.members.len();
-            flood.gossip((0..1_000).map(flood_id));
+            flood.answer((0..1_000).map(flood_id));
             assert!((1..=10).contains(&(flood.victim.members.len() - before)));
         },
     );
@@ -187,11 +213,11 @@ fn ever_higher_boots_on_one_address_are_let_in_at_a_pace_and_keep_nobody_out() {
                 ..id
             };
             for n in 0..1_000 {
-                flood.gossip([higher(n)]);
+                flood.answer([higher(n)]);
             }
             let known = flood.victim.members.get(id.addr).unwrap().id;
             assert_eq!(known, higher(8), "the first, and eight more");
-            flood.gossip((1..60).map(flood_id));
+            flood.answer((1..60).map(flood_id));
             assert!(flood.victim.members.is_active(addr(10_059)));
         },
     );
@@ -247,7 +273,7 @@ fn at_the_limit_of_the_table_records_are_refused_and_no_other_ones_go() {
         |at| at.table_bytes,
         |flood| {
             let owner = flood.stranger(0);
-            flood.gossip([owner]);
+            flood.answer([owner]);
             for n in 0..100 {
                 flood.record(owner.owner(), &format!("more-{n}"), 1, 500);
             }
@@ -309,7 +335,7 @@ fn questions_about_members_are_looked_into_for_16_askers_and_256_members() {
                 flood.say(&Message::Ask(Ask { token, about }));
             }
             assert_eq!(flood.victim.stats().at_limit.inquiries, 100 - 16);
-            flood.gossip((0..300).map(flood_id));
+            flood.answer((0..300).map(flood_id));
             for n in 0..300 {
                 flood.victim.inquire(flood.now, flood_id(n), For::Us);
             }
@@ -326,7 +352,7 @@ fn about_256_suspects_others_are_asked() {
         |_| {},
         |at| at.cases,
         |flood| {
-            flood.gossip((0..300).map(flood_id));
+            flood.answer((0..300).map(flood_id));
             for n in 0..300 {
                 flood.victim.accuse(flood.now, flood_id(n));
             }
@@ -494,9 +520,12 @@ fn a_peer_that_lists_for_ever_keeps_a_node_two_minutes() {
                     members: Vec::new(),
                     records: Vec::new(),
                 };
-                let received = flood
-                    .victim
-                    .inventory_received(flood.now, addr(2), inventory);
+                let received = flood.victim.inventory_received(
+                    flood.now,
+                    addr(2),
+                    inventory,
+                    (verifying::Teller::unproven(addr(2)), &[]),
+                );
                 flood.drain();
                 if received.is_err() {
                     break;

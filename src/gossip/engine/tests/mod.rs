@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
 use crate::{
-    gossip::wire::{frame::Preamble, message::Health},
+    gossip::wire::{frame::Preamble, message::Health, word::Word},
     registry::ServiceInstance,
     table::Owner,
 };
@@ -26,6 +26,7 @@ mod detection;
 mod determinism;
 mod evidence;
 mod failure;
+mod fakes;
 mod fallback;
 mod faults;
 mod health;

@@ -1,10 +1,16 @@
 //! Forged word of another process on a node's own address: every kind of datagram that can carry
 //! it, sent to every node at once.
 
-use super::{super::standing::Life, *};
+use super::{
+    super::{standing::Life, verifying::Teller},
+    *,
+};
 use crate::gossip::{
     security::{ClusterKey, Keyring, Rollout, Security},
-    wire::message::{MemberItem, Standing},
+    wire::{
+        message::{MemberItem, Standing},
+        word::Word,
+    },
 };
 
 /// The size of the cluster.
@@ -116,7 +122,10 @@ fn forge(
                 incarnation: 0,
                 health: Health::Alive,
             };
-            return world.with(to, |engine, now| engine.member_listed(now, item));
+            let teller = Teller::unproven(addr(by));
+            return world.with(to, |engine, now| {
+                engine.member_listed(now, &teller, item, Word::default());
+            });
         }
         Carrier::HelloFrom => {
             let mut impostor = impostor(world, to, rival, tune);
