@@ -503,7 +503,7 @@ mod tests {
     #[test]
     fn faults_of_every_kind_occur() {
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-        for fault in (1..=100).flat_map(|seed| scenario(seed, None, 5).fault) {
+        for fault in (1..=120).flat_map(|seed| scenario(seed, None, 5).fault) {
             let kind = toml::Value::try_from(&fault).unwrap()["kind"].to_string();
             *kinds.entry(kind).or_default() += 1;
         }
