@@ -22,7 +22,7 @@ use super::{
     Instant,
     budget::Budget,
     identity::PeerId,
-    verified::Vouch,
+    verified::{Added, Vouch, Vouches},
     wire::{
         message::Health,
         word::{Capabilities, SessionTag},
@@ -36,8 +36,8 @@ const PINGS: u8 = 3;
 const PING_GAP: Duration = Duration::from_secs(1);
 /// How many pings may leave in a second.
 const PING_RATE: u32 = 16;
-/// How many at once: a small cluster that starts is validated without waiting.
-const PING_BURST: u32 = 32;
+/// How many at once: a cluster of a hundred that starts is validated without waiting.
+const PING_BURST: u32 = 128;
 /// How many more in a second, for tellers none of whose names was pinged within [`RECENT`].
 const RESERVE_RATE: u32 = 4;
 /// How many of them at once.
@@ -81,8 +81,8 @@ pub(super) enum Heard {
     Kept,
     /// There is no room for it.
     NoRoom,
-    /// The process is verified: those who vouch for it name this session, if they agree.
-    Confirmed(Option<SessionTag>),
+    /// The process is verified: two vouch for this session of it, or one whose word suffices.
+    Confirmed(SessionTag),
 }
 
 /// A process that is not verified.
@@ -92,7 +92,7 @@ pub(super) struct Candidate {
     pub(super) incarnation: u16,
     pub(super) health: Health,
     pub(super) capabilities: Capabilities,
-    vouch: Option<Vouch>,
+    vouches: Vouches,
     tellers: [Option<SocketAddr>; MOST_TELLERS],
     token: u32,
     pings: u8,
@@ -131,7 +131,7 @@ pub(super) struct Candidates {
     budget: Budget,
     reserve: Budget,
     /// Those that have not answered: until when they are remembered, and who vouched for them.
-    remembered: BTreeMap<Owner, (Instant, Option<Vouch>)>,
+    remembered: BTreeMap<Owner, (Instant, Vouches)>,
     /// The same by time.
     ends: BTreeSet<(Instant, Owner)>,
     dropped: u64,
@@ -157,8 +157,8 @@ impl Candidates {
     pub(super) fn heard(&mut self, now: Instant, said: &Said, token: u32) -> Heard {
         let owner = said.id.owner();
         self.forget_remembered(now);
-        if let Some((_, vouch)) = self.remembered.get_mut(&owner) {
-            let heard = add_vouch(vouch, said);
+        if let Some((_, vouches)) = self.remembered.get_mut(&owner) {
+            let heard = add_vouch(vouches, said);
             if matches!(heard, Heard::Confirmed(_)) {
                 self.forgive(owner);
             }
@@ -176,7 +176,7 @@ impl Candidates {
                 candidate.incarnation = said.incarnation;
                 candidate.health = said.health;
             }
-            let heard = add_vouch(&mut candidate.vouch, said);
+            let heard = add_vouch(&mut candidate.vouches, said);
             if matches!(heard, Heard::Confirmed(_)) {
                 self.take(owner);
             } else {
@@ -184,8 +184,8 @@ impl Candidates {
             }
             return heard;
         }
-        let mut vouch = None;
-        if let confirmed @ Heard::Confirmed(_) = add_vouch(&mut vouch, said) {
+        let mut vouches = Vouches::default();
+        if let confirmed @ Heard::Confirmed(_) = add_vouch(&mut vouches, said) {
             return confirmed;
         }
         if !self.make_room(said.teller) {
@@ -196,7 +196,7 @@ impl Candidates {
             incarnation: said.incarnation,
             health: said.health,
             capabilities: said.capabilities,
-            vouch,
+            vouches,
             tellers: [Some(said.teller), None, None],
             token,
             pings: 0,
@@ -375,7 +375,7 @@ impl Candidates {
 
     fn remember(&mut self, now: Instant, candidate: &Candidate) {
         let (owner, until) = (candidate.id.owner(), now + REMEMBERED_FOR);
-        self.remembered.insert(owner, (until, candidate.vouch));
+        self.remembered.insert(owner, (until, candidate.vouches));
         self.ends.insert((until, owner));
         if self.remembered.len() > MOST_REMEMBERED
             && let Some((_, oldest)) = self.ends.pop_first()
@@ -418,24 +418,18 @@ impl Candidate {
     }
 }
 
-/// Adds a word to one that there may be already. Two words of different members confirm.
-fn add_vouch(vouch: &mut Option<Vouch>, said: &Said) -> Heard {
+/// Adds a word to those that there are.
+fn add_vouch(vouches: &mut Vouches, said: &Said) -> Heard {
     let Some(new) = said.vouch else {
         return Heard::Nothing;
     };
     if said.suffices {
-        return Heard::Confirmed(Some(new.session));
+        return Heard::Confirmed(new.session);
     }
-    match vouch {
-        None => {
-            *vouch = Some(new);
-            Heard::Kept
-        }
-        Some(first) if first.by == new.by => Heard::Nothing,
-        Some(first) => {
-            let session = (first.session == new.session).then_some(new.session);
-            Heard::Confirmed(session)
-        }
+    match vouches.add(new) {
+        Added::Nothing => Heard::Nothing,
+        Added::New => Heard::Kept,
+        Added::Agreed(session) => Heard::Confirmed(session),
     }
 }
 

@@ -36,14 +36,45 @@ pub(super) struct Vouch {
     pub(super) session: SessionTag,
 }
 
+/// What a vouch adds to those that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    Nothing,
+    New,
+    /// Two vouch for this session.
+    Agreed(SessionTag),
+}
+
+/// Who vouches for a process. Two that name one session confirm it. Two are kept: one that names a wrong session does not
+/// keep the others from agreeing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Vouches([Option<Vouch>; 2]);
+
+impl Vouches {
+    pub(super) fn add(&mut self, new: Vouch) -> Added {
+        let others = self.0.iter().flatten();
+        let mut others = others.filter(|known| known.by != new.by);
+        if others.any(|known| known.session == new.session) {
+            return Added::Agreed(new.session);
+        }
+        if self.0.contains(&Some(new)) {
+            return Added::Nothing;
+        }
+        let [first, second] = &mut self.0;
+        let takes_first = first.is_none_or(|first| first.by == new.by);
+        *(if takes_first { first } else { second }) = Some(new);
+        Added::New
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Known {
     boot: u64,
     grade: Grade,
     /// Which session is the member's, where that is known.
     session: Option<SessionTag>,
-    /// The first who vouched for one that was introduced.
-    vouch: Option<Vouch>,
+    /// Who vouches for one that was introduced.
+    vouches: Vouches,
     capabilities: Capabilities,
 }
 
@@ -75,46 +106,38 @@ impl Verified {
         known.session = Some(session);
     }
 
-    /// Two members vouch for the process, or one whose word suffices does. Of the session nothing is known where they
-    /// disagree.
-    pub(super) fn confirmed(&mut self, id: &PeerId, session: Option<SessionTag>) {
+    /// Two members vouch for this session of the process.
+    pub(super) fn confirmed(&mut self, id: &PeerId, session: SessionTag) {
         let known = self.entry(id);
         if known.grade == Grade::Introduced {
             known.grade = Grade::Confirmed;
-            known.session = session;
+            known.session = Some(session);
         }
     }
 
     /// An introducer has named the process, and perhaps vouches for it.
     pub(super) fn introduced(&mut self, id: &PeerId, vouch: Option<Vouch>) {
         let known = self.entry(id);
-        if known.vouch.is_none() && known.session.is_none() {
-            known.vouch = vouch;
-            known.session = vouch.map(|vouch| vouch.session);
+        if let Some(vouch) = vouch
+            && known.session.is_none()
+        {
+            known.vouches.add(vouch);
+            known.session = Some(vouch.session);
         }
     }
 
-    /// A word about a member that is known already.
+    /// A word about a member that is known already. One alone names no session by which others would be believed.
     pub(super) fn heard(&mut self, id: &PeerId, vouch: Vouch) {
-        let Some(known) = self.known.get_mut(&id.addr) else {
-            return self.introduced_by_rumour(id, vouch);
-        };
-        if known.boot != id.boot || known.grade != Grade::Introduced {
+        let known = self.known.get(&id.addr);
+        if known.is_some_and(|known| known.boot != id.boot) {
             return;
         }
-        match known.vouch {
-            None => known.vouch = Some(vouch),
-            Some(first) if first.by == vouch.by => {}
-            Some(first) => {
-                known.grade = Grade::Confirmed;
-                known.session = (first.session == vouch.session).then_some(first.session);
-            }
+        let known = self.entry(id);
+        if known.grade == Grade::Introduced
+            && let Added::Agreed(session) = known.vouches.add(vouch)
+        {
+            self.confirmed(id, session);
         }
-    }
-
-    /// Nothing was known of how a member is known; one word names no session that others should be believed by.
-    fn introduced_by_rumour(&mut self, id: &PeerId, vouch: Vouch) {
-        self.entry(id).vouch = Some(vouch);
     }
 
     /// What the build of a process can do, as others relay it: for one that has announced nothing here.
@@ -140,7 +163,7 @@ impl Verified {
             boot: id.boot,
             grade: Grade::Introduced,
             session: None,
-            vouch: None,
+            vouches: Vouches::default(),
             capabilities: Capabilities::default(),
         };
         let known = self.known.entry(id.addr).or_insert(fresh);
@@ -228,7 +251,7 @@ mod tests {
     #[test]
     fn one_that_two_vouch_for_is_vouched_for_in_its_session() {
         let mut verified = Verified::default();
-        verified.confirmed(&id(9, 1), Some(tag(7)));
+        verified.confirmed(&id(9, 1), tag(7));
         assert_eq!(verified.word(&id(9, 1)).vouch, Some(tag(7)));
         assert!(verified.speaks(addr(9), 1, &[7; 16]));
     }
@@ -245,13 +268,17 @@ mod tests {
     }
 
     #[test]
-    fn members_that_disagree_about_a_session_name_none() {
+    fn one_that_names_a_wrong_session_keeps_no_others_from_agreeing() {
         let mut verified = Verified::default();
-        verified.introduced(&id(9, 1), Some(vouch(1, 7)));
+        verified.introduced(&id(9, 1), None);
+        for (by, session) in [(1, 8), (2, 7), (1, 6)] {
+            verified.heard(&id(9, 1), vouch(by, session));
+            assert_eq!(verified.word(&id(9, 1)).vouch, None);
+            assert!(!verified.speaks(addr(9), 1, &[session; 16]));
+        }
+        verified.heard(&id(9, 1), vouch(3, 7));
+        assert_eq!(verified.word(&id(9, 1)).vouch, Some(tag(7)));
         assert!(verified.speaks(addr(9), 1, &[7; 16]));
-        verified.heard(&id(9, 1), vouch(2, 8));
-        assert!(!verified.speaks(addr(9), 1, &[7; 16]));
-        assert!(!verified.speaks(addr(9), 1, &[8; 16]));
     }
 
     #[test]

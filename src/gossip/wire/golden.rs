@@ -18,6 +18,7 @@ mod mirror;
 mod outside;
 mod sealed;
 mod signed;
+mod words;
 
 use std::{fmt::Debug, net::SocketAddr, sync::Arc};
 

@@ -61,7 +61,7 @@ fn updates_and_deregistrations_reach_everybody_and_are_told_once() {
         .with(2, |engine, now| engine.deregister(now, "users", "a"))
         .unwrap();
     world
-        .until(secs(5), |world| world.all_see("users", &[]))
+        .until(secs(10), |world| world.all_see("users", &[]))
         .expect("gone everywhere");
     for port in 1..=6 {
         let told: Vec<_> = world
