@@ -145,8 +145,8 @@ struct Session {
     tries: u8,
     /// Whether anything came of it.
     moved: bool,
-    /// Whether the peer has named somebody whom its word alone does not make a member.
-    withheld: bool,
+    /// How often the peer has named somebody whom its word alone does not make a member.
+    withheld: u32,
 }
 
 impl Engine {
@@ -241,7 +241,7 @@ impl Engine {
             wanted: BTreeMap::new(),
             tries: 0,
             moved: false,
-            withheld: false,
+            withheld: 0,
         });
     }
 
@@ -345,7 +345,7 @@ impl Engine {
     /// Another peer, whose table may be the same, may vouch for whom this one names.
     pub(super) const fn sync_withholds(&mut self) {
         if let Some(session) = &mut self.sync.session {
-            session.withheld = true;
+            session.withheld = session.withheld.saturating_add(1);
         }
     }
 
@@ -360,7 +360,7 @@ impl Engine {
         match session.theirs {
             None => self.sync.has_table |= complete,
             Some(theirs) => {
-                if complete && !session.moved && !session.withheld {
+                if complete && !session.moved && session.withheld == 0 {
                     // There is nothing to get from whoever shows this; it is behind us.
                     self.history.note(now.instant, theirs);
                 }
