@@ -367,12 +367,14 @@ impl World {
 }
 
 /// What a process holds, without what it counts, and without what it has to say: that a datagram was refused is logged.
-/// Nor its earlier fingerprints: the oldest are forgotten when any datagram is looked at.
+/// Nor its earlier fingerprints: the oldest are forgotten when any datagram is looked at. Nor which datagrams it sent to
+/// strangers lately, cookies among them.
 const fn held(mut gauges: Gauges) -> Gauges {
     gauges.garbage = 0;
     gauges.syncs = 0;
     gauges.sizes.history = 0;
     gauges.sizes.log_topics = 0;
+    gauges.sizes.sent = 0;
     gauges.sizes.transmits = 0;
     gauges
 }

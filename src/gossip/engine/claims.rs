@@ -107,20 +107,22 @@ impl Engine {
     }
 
     /// An introducer has heard us, and lets us in or does not. Where it knows another process on our
-    /// address, this node looks who answers there.
+    /// address, this node looks who answers there. Says whether it does.
     pub(super) fn introducer_answered(
         &mut self,
         now: Now,
         is_let_in: bool,
         standing: Option<Standing>,
-    ) {
+    ) -> bool {
         let is_held = standing.is_some_and(|standing| {
             standing.health != Health::Down && standing.boot != self.me.boot
         });
-        if self.address_check.introduced(!is_let_in && is_held) && self.feeds_foca() {
+        let looks = self.address_check.introduced(!is_let_in && is_held) && self.feeds_foca();
+        if looks {
             let own = self.me.addr;
             self.call(now, own, 0, None);
         }
+        looks
     }
 
     /// Whether a caller on another address than it advertises would put out a live member there.

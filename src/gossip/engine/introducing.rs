@@ -113,8 +113,14 @@ impl Engine {
     }
 
     /// A peer does not let us in, though it has seen that we hear what it sends to `observed`: it
-    /// does not reach us where we advertise.
-    pub(super) fn not_reached(&mut self, now: Now, peer: SocketAddr, observed: SocketAddr) {
+    /// does not reach us where we advertise. `looks` says that our own address is being called already.
+    pub(super) fn not_reached(
+        &mut self,
+        now: Now,
+        peer: SocketAddr,
+        observed: SocketAddr,
+        looks: bool,
+    ) {
         let advertised = self.me.addr;
         if observed == advertised {
             return; // a limit of the peer's
@@ -132,7 +138,9 @@ impl Engine {
                 "peers do not reach this node at the address that it advertises, so they do not let it in; they see it \
                  under the observed one. Set the address at which it is reached with `.advertise(..)`"
             );
-            self.say_hello(now, advertised, 0);
+            if !looks {
+                self.say_hello(now, advertised, 0);
+            }
         }
     }
 }

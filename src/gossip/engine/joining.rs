@@ -327,13 +327,12 @@ impl Engine {
             }
             return Ok(());
         }
-        if called.with_cookie {
-            self.introducer_answered(now, welcome.accepted, welcome.known);
-        }
+        let looks =
+            called.with_cookie && self.introducer_answered(now, welcome.accepted, welcome.known);
         if welcome.accepted {
             self.stats.unreachable_as = None;
         } else if called.with_cookie {
-            self.not_reached(now, asked, observed);
+            self.not_reached(now, asked, observed, looks);
         }
         // A cookie that was not taken is not tried again before the next call.
         if !welcome.accepted && !called.with_cookie {

@@ -207,7 +207,10 @@ fn the_holder_of_an_address_is_never_missed_while_another_process_claims_it() {
         }
         assert_eq!(world.engine(2).me, before, "clock {clock_ms}");
         assert_eq!(world.engine(22).life, Life::SteppedBack);
-        assert!(conflicts(&world, 22, true) >= 1 && conflicts(&world, 2, false) >= 1);
+        assert!(
+            conflicts(&world, 22, true) >= 1 && conflicts(&world, 2, false) >= 1,
+            "clock {clock_ms}"
+        );
     }
 }
 
