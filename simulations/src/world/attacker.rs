@@ -134,8 +134,8 @@ struct Captured {
     payload: Bytes,
 }
 
-/// A process, and a datagram by its session and nonce.
-type Heard = (LifeId, [u8; 24]);
+/// A process, and a datagram by its key, session and nonce. A reject bears those of what it answers, without a key.
+type Heard = (LifeId, [u8; 25]);
 
 /// Who attacks.
 pub(super) struct Attacker {
@@ -201,7 +201,7 @@ impl Attacker {
 
     /// A process takes a datagram in. Says whether it had done so before.
     pub(super) fn hears(&mut self, life: LifeId, datagram: &[u8]) -> bool {
-        let Some(id) = datagram.get(2..26).and_then(|id| id.try_into().ok()) else {
+        let Some(id) = datagram.get(1..26).and_then(|id| id.try_into().ok()) else {
             return false;
         };
         let (known, order) = &mut self.heard;
