@@ -75,7 +75,7 @@ fn shortest(min: Duration, half: Duration, wanted: usize, usual: usize) -> Durat
     }
     #[allow(clippy::cast_precision_loss)] // at most three
     let share = missing as f64 / usual as f64;
-    min + (half - min).mul_f64(share)
+    min + half.saturating_sub(min).mul_f64(share)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::commands::COMMAND_CAPACITY;
 use super::driver::{Channels, Driver, Life};
 use super::error::StartError;
 use super::handle::{Inner, Node};
-use super::key_watch::KeyWatch;
+use super::key_watch::{KeySources, KeyWatch};
 use super::seeds::Resolver;
 #[cfg(feature = "snapshot")]
 use super::snapshot::Keeper;
@@ -25,7 +25,7 @@ use super::socket::{RECEIVE_BUFFER_BYTES, Socket};
 use super::stats::Published;
 use super::transport::Transport;
 use crate::gossip::security::SigningKey;
-use crate::gossip::{Config, Engine, Entropy, canonical};
+use crate::gossip::{Config, Engine, Entropy, Now, canonical};
 
 /// Threads for work that blocks on a disk: a snapshot is read or written once at a time, and one
 /// that hangs must leave room. Lookups of names have threads of their own, see `lookups`.
@@ -159,14 +159,7 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
     config.bind = canonical(local_addr);
     config.detection = detection;
     config.security = security;
-    let watched: Vec<_> = config.security.keyring.keys().cloned().collect();
-    let mut engine = Engine::new(config, entropy, clock.now())?;
-    let keys = KeyWatch::of(keys);
-    if keys.is_some() {
-        // From a ring that is as large as a list may be: it fits.
-        let followed = engine.follow_keys(clock.now(), watched);
-        debug_assert!(followed.is_ok(), "{followed:?}");
-    }
+    let (mut engine, keys) = engine(config, entropy, clock.now(), keys)?;
     let directory = engine.directory().clone();
     let published = Arc::new(Published::new(advertised_addr));
     // This node itself is a member from the start.
@@ -210,10 +203,26 @@ async fn assemble(settings: Settings, runtime: Handle) -> Result<(Node, Driver),
         Some((keeper, remembered)) => driver.remembering(keeper, remembered),
         None => driver,
     };
-    // A node that has nobody to join has joined when it is handed out.
-    let mut driver = driver;
-    driver.watch_isolation();
-    Ok((Node::new(inner), driver))
+    let node = Node::new(inner);
+    Ok((node, driver.watching_isolation()))
+}
+
+/// The engine, and the watch over the files that its keys come from.
+fn engine(
+    config: Config,
+    entropy: Entropy,
+    now: Now,
+    keys: KeySources,
+) -> Result<(Engine, Option<KeyWatch>), StartError> {
+    let watched: Vec<_> = config.security.keyring.keys().cloned().collect();
+    let mut engine = Engine::new(config, entropy, now)?;
+    let keys = KeyWatch::of(keys);
+    if keys.is_some() {
+        // From a ring that is as large as a list may be: it fits.
+        let followed = engine.follow_keys(now, watched);
+        debug_assert!(followed.is_ok(), "{followed:?}");
+    }
+    Ok((engine, keys))
 }
 
 /// Warns of an address that others do not reach, and watches over one that was chosen here.

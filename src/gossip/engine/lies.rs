@@ -60,11 +60,11 @@ impl Engine {
             Lie::Any => liar.any(),
             Lie::FakeMembers => {
                 let fakes = (0..SUBJECTS_MAX).map(|_| liar.fake()).collect();
-                liar.gossip(fakes, &[Health::Alive])
+                liar.gossip(fakes, &[Health::Alive]);
             }
             Lie::Deaths => {
                 let subjects = liar.subjects();
-                liar.gossip(subjects, &[Health::Down])
+                liar.gossip(subjects, &[Health::Down]);
             }
         }
         let payload = self.transmits.pop_back().expect("the lie was framed");

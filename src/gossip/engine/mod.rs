@@ -313,6 +313,15 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+fn guard(config: &Config, now: Instant) -> Guard {
+    Guard::new(&config.security, &config.cluster, config.max_members, now)
+}
+
+fn contacts(config: &Config) -> Contacts {
+    let (interval, eagerly_for) = (config.contact_interval, config.contact_eagerly_for);
+    Contacts::new(interval, eagerly_for, config.max_contacts)
+}
+
 impl Engine {
     /// A node that starts now. It needs no peer; it asks for seeds at once ([`Self::wants_seeds`]).
     pub fn new(config: Config, entropy: Entropy, now: Now) -> Result<Self, ConfigError> {
@@ -321,22 +330,12 @@ impl Engine {
         let me = PeerId::new(config.advertise, now.unix_ms, rng.random());
         let mut replica = Replica::new(config.table.clone());
         replica.adopt(me.owner());
-        let contacts = Contacts::new(
-            config.contact_interval,
-            config.contact_eagerly_for,
-            config.max_contacts,
-        );
         let mut engine = Self {
             cluster: ClusterTag::of(&config.cluster),
             session: entropy.session,
             former_session: None,
             nonces: Nonces::default(),
-            guard: Guard::new(
-                &config.security,
-                &config.cluster,
-                config.max_members,
-                now.instant,
-            ),
+            guard: guard(&config, now.instant),
             opened: Vec::new(),
             me,
             me_hash: member_hash(&me),
@@ -394,7 +393,7 @@ impl Engine {
             proofs: Proofs::new(rng.random(), config.max_members),
             applicants: Applicants::default(),
             sent: Sent::default(),
-            contacts,
+            contacts: contacts(&config),
             seeds: Seeds::default(),
             rejects: Rejects::new(now.instant),
             seed_pause: Duration::ZERO,

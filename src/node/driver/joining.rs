@@ -72,8 +72,14 @@ impl Driver {
         }
     }
 
+    /// The same, having looked: a node that has nobody to join has joined when it is handed out.
+    pub(in crate::node) fn watching_isolation(mut self) -> Self {
+        self.watch_isolation();
+        self
+    }
+
     /// Looks whether the node has a peer, and says so when that changes and while it has none.
-    pub(in crate::node) fn watch_isolation(&mut self) {
+    pub(super) fn watch_isolation(&mut self) {
         if self.leave_by.is_some() {
             return;
         }
