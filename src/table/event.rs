@@ -7,6 +7,7 @@ use crate::registry::ServiceInstance;
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) event: Event,
+    #[cfg_attr(not(feature = "node"), allow(dead_code))] // the node's log says what has changed
     pub(crate) before: Option<Arc<ServiceInstance>>,
 }
 

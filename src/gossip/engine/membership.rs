@@ -69,6 +69,14 @@ impl Engine {
         }
         self.let_sender_in(now, src)?;
         if !self.hears(&src) {
+            if packet.header.message == foca::Message::TurnUndead {
+                // Two that hold each other dead. foca answers with the same, and that without end. A call
+                // tells both what the other holds, and both are reborn.
+                if self.life == Life::Running && self.answer_budget.take(now.instant) {
+                    self.say_hello(now, addr, 0);
+                }
+                return Ok(());
+            }
             // Nor does foca, but it tells the sender that it is dead. What is said by the way is not looked at.
             packet.updates.clear();
         }

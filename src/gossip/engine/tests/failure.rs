@@ -335,3 +335,34 @@ fn a_late_confirmation_is_not_taken_for_a_pause() {
     assert!(!knows(&world, 1, 3));
     assert_eq!(world.engine(1).stats().pauses, 0);
 }
+
+#[test]
+fn two_that_hold_each_other_dead_find_back_and_send_little() {
+    let mut world = World::cluster(31, 3);
+    world.run(secs(5));
+    for (by, about) in [(1, 2), (2, 1)] {
+        let id = world.engine(about).me;
+        world.with(by, |engine, now| {
+            let incarnation = engine.members.get(id.addr).expect("a member").incarnation;
+            engine.learn(now, id, incarnation, Health::Suspect, false);
+            engine.declare_down(now, id, incarnation);
+        });
+    }
+    let sent = |world: &World| [1, 2].map(|port| world.engine(port).stats().datagrams_sent);
+    let before = sent(&world);
+    let to = world.engine(2).me;
+    world.with(1, |engine, now| {
+        engine.send_swim_of_ours(now, to, foca::Message::TurnUndead, Vec::new());
+    });
+    world.run(ms(500));
+    let after = sent(&world);
+    assert!(after[0] - before[0] < 100, "{before:?} {after:?}");
+    let both = |world: &World| {
+        world.is_converged()
+            && [(1, 2), (2, 1)].iter().all(|(by, about)| {
+                let peer = world.engine(*by).members.get(addr(*about));
+                peer.is_some_and(|peer| peer.is_active() && peer.id == world.engine(*about).me)
+            })
+    };
+    assert!(world.until(secs(10), both).is_some());
+}
