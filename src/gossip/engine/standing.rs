@@ -35,7 +35,7 @@ use crate::{
 /// The least time between two rebirths.
 const REBIRTH_PAUSE: Duration = Duration::from_millis(200);
 /// The most that this pause grows to.
-const REBIRTH_PAUSE_MAX: Duration = Duration::from_secs(10);
+const REBIRTH_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// After so long without one the pause is short again.
 const REBIRTH_FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// The least time between two events about one conflict.
