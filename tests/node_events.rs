@@ -14,6 +14,8 @@ use tidings::table::Event;
 /// What there is, by a snapshot and the events after it. Panics where an event does not fit what is there.
 #[derive(Debug, PartialEq)]
 struct Told {
+    /// The node that tells; it is in its own list from the start.
+    own: Option<SocketAddr>,
     members: BTreeSet<SocketAddr>,
     instances: BTreeMap<(String, String), String>,
 }
@@ -30,7 +32,9 @@ impl Told {
                 .map(move |i| version(i))
                 .collect::<Vec<_>>()
         });
+        let own = snapshot.members.iter().find(|member| member.is_self);
         Self {
+            own: own.map(|member| member.addr),
             members: snapshot.members.iter().map(|member| member.addr).collect(),
             instances: instances.collect(),
         }
@@ -39,6 +43,8 @@ impl Told {
     fn apply(&mut self, event: Event) {
         let key = |i: &tidings::registry::ServiceInstance| (i.name().to_owned(), i.id().to_owned());
         match event {
+            // The node has joined its cluster.
+            Event::Joined { member } if Some(member.addr) == self.own => {}
             Event::Joined { member } => assert!(self.members.insert(member.addr)),
             Event::Left { member, instances } | Event::Failed { member, instances } => {
                 assert!(self.members.remove(&member.addr));

@@ -16,7 +16,9 @@
 mod addresses;
 mod joining;
 mod keys;
+mod obeying;
 mod queued_errors;
+mod seeding;
 #[cfg(feature = "snapshot")]
 mod snapshots;
 #[cfg(test)]
@@ -30,7 +32,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::TARGET;
 use super::advertise::follow::{Following, Found};
@@ -45,7 +47,7 @@ use super::socket::DATAGRAM_BYTES_MAX;
 use super::stats::{NodeStats, Published, SocketStats};
 use super::transport::Transport;
 use crate::gossip::security::ClusterKey;
-use crate::gossip::{Engine, Transmit, canonical};
+use crate::gossip::{Engine, Transmit};
 use crate::registry::RegistrarError;
 use crate::table::{Event, Told};
 
@@ -279,37 +281,6 @@ impl Driver {
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        let now = self.clock.now();
-        match command {
-            Command::Register(_, reply) | Command::Deregister { reply, .. }
-                if self.leave_by.is_some() =>
-            {
-                self.replies.push((reply, Err(RegistrarError::Closed)));
-            }
-            Command::Register(instance, reply) => {
-                self.look_at_endpoints(&instance);
-                let result = self.engine.register(now, instance);
-                self.replies.push((reply, result));
-            }
-            Command::Deregister { service, id, reply } => {
-                let result = self.engine.deregister(now, &service, &id);
-                self.replies.push((reply, result));
-            }
-            // Nobody answers when the node is leaving: the handle knows what that means.
-            Command::Keys(..) if self.leave_by.is_some() => {}
-            Command::Keys(command, reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(command.carry_out(&mut self.engine));
-            }
-            Command::Seeds(reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(self.seed_statuses());
-            }
-            Command::Leave => self.leave(),
-        }
-    }
-
     /// Starts the leave, once. Commands that still wait are refused, as are later ones.
     fn leave(&mut self) {
         if self.leave_by.is_none() {
@@ -331,38 +302,6 @@ impl Driver {
         if self.is_timer_due() {
             self.engine.handle_timeout(self.clock.now());
         }
-    }
-
-    /// Starts a try of the seeds if the engine wants one.
-    fn try_seeds(&mut self) {
-        if self.engine.wants_seeds() {
-            let addresses = self.resolver.begin();
-            self.hand_in(addresses);
-        }
-    }
-
-    /// Hands seed addresses to the engine, without those that are this node itself or that its
-    /// socket cannot reach.
-    fn hand_in(&mut self, mut addresses: Vec<SocketAddr>) {
-        self.note_seeds(&addresses);
-        addresses.retain(|&seed| self.is_callable(seed));
-        self.engine.handle_seeds(self.clock.now(), addresses);
-    }
-
-    fn is_callable(&self, addr: SocketAddr) -> bool {
-        let callable =
-            !self.is_self(addr) && self.socket.reaches(addr) && !self.is_out_of_reach(addr);
-        if !callable {
-            debug!(target: TARGET, node = %self.advertised, seed = %addr, "seed skipped: this node itself, of another address family or link, or not reached yet");
-        }
-        callable
-    }
-
-    fn is_self(&self, seed: SocketAddr) -> bool {
-        let bound = canonical(self.socket.local_addr());
-        let through_loopback =
-            bound.ip().is_unspecified() && seed.ip().is_loopback() && seed.port() == bound.port();
-        seed == bound || seed == self.advertised || through_loopback
     }
 
     /// Shows the turn's effects and sends what it brought forth; whether all of it has left.
