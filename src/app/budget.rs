@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is left of the budget once a second signal has come, at most.
+/// The most that is left of the budget once a second signal has come.
 const HURRIED: Duration = Duration::from_secs(3);
 /// Part of the budget that each step has at least, also when those before it took longer: 2 %.
 const LEAST: u32 = 50;
@@ -48,7 +48,7 @@ impl Budget {
         let now = Instant::now();
         Self {
             total,
-            // What is later than the end of time is a lifetime.
+            // A deadline that the clock cannot hold never comes.
             ends_at: now.checked_add(total).unwrap_or_else(|| now + LIFETIME),
             steps,
         }

@@ -211,7 +211,7 @@ impl Course {
         let mut patience = self.times.stop_timeout.unwrap_or(limit);
         let was_hurried = rest.is_hurried;
         if was_hurried {
-            // Who has nothing in flight stops in that time, and is not cut.
+            // A server that has nothing in flight stops in that time, and is not cut.
             patience = patience.min(CUT_GRACE);
         }
         let hurried = async {
@@ -238,7 +238,7 @@ impl Course {
         };
         let count = u32::try_from(hooks.len()).unwrap_or(u32::MAX);
         for (place, hook) in (1..).zip(hooks) {
-            // One that hangs leaves a tenth of the time to each of those after it, or half to all.
+            // A hook that hangs leaves a tenth of the time to each hook after it, or half to all.
             let following = count.saturating_sub(u32::try_from(place).unwrap_or(u32::MAX));
             let limit = rest.budget.limit(step) / 20 * 20_u32.saturating_sub(2 * following).max(10);
             let limit = limit.min(self.times.hook_timeout);

@@ -71,7 +71,7 @@ pub enum Way {
     WithWrongKey,
     /// ... that has a key which was removed.
     WithOldKey,
-    /// What is not so, from somebody who speaks the protocol.
+    /// A well-formed message that says what is not so.
     Lie,
 }
 

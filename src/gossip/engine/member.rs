@@ -40,7 +40,7 @@ pub struct Member {
 impl Engine {
     /// Whether there is a live member besides this node.
     pub fn has_peer(&self) -> bool {
-        self.members.active_len() > self.local_verdicts.len()
+        self.visible_members() > 0
     }
 
     /// The members of the cluster, this node included, by address.
